@@ -88,6 +88,24 @@ std::string ShortTypeName(std::string_view pretty) {
   return std::string(detail::LastIdentifier(pretty.substr(0, end)));
 }
 
+[[noreturn]] void Die(const std::string& message) {
+  std::fprintf(stderr, "Millrace: %s\n", message.c_str());
+  std::abort();
+}
+
+/// Names are written between quotes and compared as they are, so they hold nothing that JSON would have to escape.
+void CheckFieldName(const std::string& schema, const std::string& name, const std::vector<Field>& before) {
+  if (name.empty()) Die("a field of " + schema + " has an empty name. Name it in MillraceFields.");
+  for (char c : name) {
+    if (c == '"' || c == '\\' || static_cast<unsigned char>(c) < 0x20) {
+      Die("the field name " + name + " of " + schema + " has a quote, a backslash or a control character. Rename it.");
+    }
+  }
+  for (const Field& field : before) {
+    if (field.name == name) Die("two fields of " + schema + " are named " + name + ". Rename one.");
+  }
+}
+
 }  // namespace
 
 std::string Type::ToString() const {
@@ -139,21 +157,24 @@ bool SameStructure(const Type& a, const Type& b) {
 namespace detail {
 
 Schema MakeSchema(const char* pretty_type, const FieldSeed* fields, std::size_t count, bool plain_names) {
+  std::string schema = ShortTypeName(pretty_type);
+  if (count > kMaxSchemaFields) {
+    Die(schema + " has " + std::to_string(count) + " fields; the limit is " + std::to_string(kMaxSchemaFields) +
+        ". Group some into nested structs.");
+  }
   std::vector<Field> made;
   made.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
     std::string name(plain_names ? std::string_view(fields[i].name) : LastIdentifier(fields[i].name));
+    CheckFieldName(schema, name, made);
     made.push_back({std::move(name), fields[i].offset, &fields[i].type()});
   }
-  return Schema(ShortTypeName(pretty_type), std::move(made));
+  return Schema(std::move(schema), std::move(made));
 }
 
 void DieOfRecursiveType(const char* pretty_type) {
-  std::fprintf(stderr,
-               "Millrace: the struct %s contains itself, so it has no schema (as in Beam). Flatten it, or refer to the "
-               "inner one by a key.\n",
-               ShortTypeName(pretty_type).c_str());
-  std::abort();
+  Die("the struct " + ShortTypeName(pretty_type) +
+      " contains itself, so it has no schema (as in Beam). Flatten it, or refer to the inner one by a key.");
 }
 
 }  // namespace detail

@@ -48,6 +48,9 @@ enum class FieldKind : std::uint8_t {
 class Schema;
 struct Type;
 
+/// The most fields that a schema may have.
+inline constexpr std::size_t kMaxSchemaFields = 256;
+
 namespace detail {
 template <class T>
 const Type& TypeOfImpl();
@@ -89,7 +92,7 @@ struct Type {
 
 /// One named field of a struct.
 struct Field {
-  std::string name;
+  std::string name;        // not empty, unique; no quote, backslash or control character
   std::size_t offset = 0;  // in bytes from the start of the struct
   const Type* type = nullptr;
 
