@@ -9,6 +9,8 @@
 #include <sstream>
 #include <string>
 
+#include "base/test_settings.h"
+
 namespace millrace {
 namespace {
 
@@ -140,7 +142,8 @@ TEST(Timestamp, AgreesWithTheStandardCalendarOnEveryDayOfEightCenturies) {
 }
 
 TEST(Timestamp, EveryTimestampSurvivesTheTripThroughText) {
-  std::mt19937_64 random(20010101);
+  SCOPED_TRACE("MILLRACE_TEST_SEED=" + std::to_string(base::TestSeed()));
+  std::mt19937_64 random(base::TestSeed());
   std::uniform_int_distribution<std::int64_t> any(Timestamp::Min().micros(), Timestamp::Max().micros());
   for (int i = 0; i < 20'000; ++i) {
     const Timestamp timestamp = Timestamp::FromMicros(any(random));
@@ -239,7 +242,8 @@ TEST(Duration, EveryDurationSurvivesTheTripThroughText) {
   for (const Duration end : {Duration::min(), Duration::min() + kMicrosecond, Duration::max()}) {
     EXPECT_EQ(*ParseDuration(DurationToString(end)), end);
   }
-  std::mt19937_64 random(20010101);
+  SCOPED_TRACE("MILLRACE_TEST_SEED=" + std::to_string(base::TestSeed()));
+  std::mt19937_64 random(base::TestSeed());
   std::uniform_int_distribution<int> shift(0, 63);
   for (int i = 0; i < 20'000; ++i) {
     const Duration duration(static_cast<std::int64_t>(random()) >> shift(random));

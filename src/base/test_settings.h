@@ -1,0 +1,26 @@
+// What randomized and slow tests are told from outside: two environment variables, which the Makefile sets.
+//   MILLRACE_TEST_SEED   a decimal number; the Makefile takes it from the commit's hash; 1 when it is not set
+//   MILLRACE_TEST_LEVEL  short (the default) or long
+// Only tests and benchmarks include this.
+#pragma once
+
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+namespace millrace::base {
+
+/// The seed of a randomized test. Say it when a case fails: `SCOPED_TRACE("MILLRACE_TEST_SEED=" +
+/// std::to_string(TestSeed()))`.
+inline std::uint64_t TestSeed() {
+  const char* text = std::getenv("MILLRACE_TEST_SEED");
+  return text == nullptr ? 1 : std::strtoull(text, nullptr, 10);
+}
+
+/// `long_count` rounds at the level long, otherwise `short_count`.
+inline std::int64_t TestRounds(std::int64_t short_count, std::int64_t long_count) {
+  const char* level = std::getenv("MILLRACE_TEST_LEVEL");
+  return level != nullptr && std::string_view(level) == "long" ? long_count : short_count;
+}
+
+}  // namespace millrace::base
