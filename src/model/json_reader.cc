@@ -157,7 +157,8 @@ bool Reader::ReadInteger(const Type& type, void* object) {
   if (!SkipNumber(&digits, &integer)) return false;
   std::string why;
   if (integer && model::ParseInteger(digits, type, object, &why)) return true;
-  if (!integer) why = std::string(digits.substr(0, 40)) + " is no integer; make the field a double if fractions are meant";
+  if (!integer)
+    why = std::string(digits.substr(0, 40)) + " is no integer; make the field a double if fractions are meant";
   at_ = start;
   return Fail(std::move(why));
 }
@@ -354,7 +355,8 @@ bool Reader::ReadStruct(const Schema& schema, void* object) {
     } else {
       const Field& field = fields[index];
       if (!seen.Mark(index)) return Fail("it occurs twice") || Within(field.name);
-      if (!ReadValue(*field.type, field.In(object))) [[unlikely]] return Within(field.name);
+      if (!ReadValue(*field.type, field.In(object))) [[unlikely]]
+        return Within(field.name);
       ++count;
       expected = index + 1;
     }

@@ -113,7 +113,10 @@ bool Reader::ReadHex4(unsigned* value) {
   if (end_ - at_ < 4) return Fail("an escape \\u needs four hexadecimal digits");
   for (int i = 0; i < 4; ++i) {
     const char c = at_[i];
-    const int digit = IsDigit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    const int digit = IsDigit(c)             ? c - '0'
+                      : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                      : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                             : -1;
     if (digit < 0) return Fail("an escape \\u needs four hexadecimal digits");
     *value = *value * 16 + static_cast<unsigned>(digit);
   }

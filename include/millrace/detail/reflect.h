@@ -46,9 +46,9 @@ concept MapLike = std::is_class_v<T> && requires(T map, typename T::key_type key
 };
 
 template <class T>
-inline constexpr bool kIsCharacter = std::is_same_v<T, char> || std::is_same_v<T, wchar_t> ||
-                                     std::is_same_v<T, char8_t> || std::is_same_v<T, char16_t> ||
-                                     std::is_same_v<T, char32_t>;
+inline constexpr bool kIsCharacter =
+    std::is_same_v<T, char> || std::is_same_v<T, wchar_t> || std::is_same_v<T, char8_t> ||
+    std::is_same_v<T, char16_t> || std::is_same_v<T, char32_t>;
 
 /// The kind of a number, a text, a time; nothing for what has parts.
 template <class T>
@@ -57,8 +57,7 @@ constexpr std::optional<FieldKind> ScalarKind() {
     return FieldKind::kBool;
   } else if constexpr (std::is_integral_v<T> && !kIsCharacter<T> && sizeof(T) <= 8) {
     constexpr int kSize = sizeof(T) == 1 ? 0 : sizeof(T) == 2 ? 1 : sizeof(T) == 4 ? 2 : 3;
-    return static_cast<FieldKind>(
-        static_cast<int>(std::is_signed_v<T> ? FieldKind::kInt8 : FieldKind::kUint8) + kSize);
+    return static_cast<FieldKind>(static_cast<int>(std::is_signed_v<T> ? FieldKind::kInt8 : FieldKind::kUint8) + kSize);
   } else if constexpr (std::is_same_v<T, float>) {
     return FieldKind::kFloat;
   } else if constexpr (std::is_same_v<T, double>) {
@@ -100,7 +99,7 @@ const T& SampleOf() {
 
 /// In bytes from the start of the object.
 template <class C, class M>
-std::size_t MemberOffset(M C::*member) {
+std::size_t MemberOffset(M C::* member) {
   const C& sample = SampleOf<C>();
   return static_cast<std::size_t>(reinterpret_cast<const char*>(std::addressof(sample.*member)) -
                                   reinterpret_cast<const char*>(std::addressof(sample)));
@@ -224,41 +223,50 @@ inline constexpr bool kNever = false;
 template <class T>
 constexpr void ExplainUndescribable() {
   if constexpr (std::is_pointer_v<T> || std::is_member_pointer_v<T> || std::is_null_pointer_v<T>) {
-    static_assert(kNever<T>, "Millrace: a pointer has no schema. Hold the value itself, std::string for a text, or "
-                             "std::optional where it may be missing.");
+    static_assert(kNever<T>,
+                  "Millrace: a pointer has no schema. Hold the value itself, std::string for a text, or "
+                  "std::optional where it may be missing.");
   } else if constexpr (std::is_reference_v<T>) {
     static_assert(kNever<T>, "Millrace: a reference has no schema. Hold the value itself.");
   } else if constexpr (std::is_array_v<T>) {
     static_assert(kNever<T>, "Millrace: a C array has no schema. Write std::vector, or std::string for a text.");
   } else if constexpr (kIsCharacter<T>) {
-    static_assert(kNever<T>, "Millrace: a character has no schema. Write std::int8_t for a number, std::string for a "
-                             "text.");
+    static_assert(kNever<T>,
+                  "Millrace: a character has no schema. Write std::int8_t for a number, std::string for a "
+                  "text.");
   } else if constexpr (std::is_arithmetic_v<T>) {
     static_assert(kNever<T>, "Millrace: this number is too wide. The widest are std::int64_t and double.");
   } else if constexpr (kIsChronoDuration<T>) {
     static_assert(kNever<T>, "Millrace: a duration is stored in microseconds. Write millrace::Duration.");
   } else if constexpr (!std::is_class_v<T>) {
-    static_assert(kNever<T>, "Millrace: this type (a union, a function or void) has no schema. Write a struct of "
-                             "values.");
+    static_assert(kNever<T>,
+                  "Millrace: this type (a union, a function or void) has no schema. Write a struct of "
+                  "values.");
   } else if constexpr (kStructProblem<T> == StructProblem::kNoDefault) {
-    static_assert(kNever<T>, "Millrace: this struct cannot be made without arguments (a reference, a const member or "
-                             "a member without a default). Hold values that have defaults.");
+    static_assert(kNever<T>,
+                  "Millrace: this struct cannot be made without arguments (a reference, a const member or "
+                  "a member without a default). Hold values that have defaults.");
   } else if constexpr (kStructProblem<T> == StructProblem::kBase) {
-    static_assert(kNever<T>, "Millrace: this struct has a base, which reflection cannot see into. Make the base a "
-                             "field, or give the fields in a friend MillraceFields (millrace/core/schema.h).");
+    static_assert(kNever<T>,
+                  "Millrace: this struct has a base, which reflection cannot see into. Make the base a "
+                  "field, or give the fields in a friend MillraceFields (millrace/core/schema.h).");
   } else if constexpr (kStructProblem<T> == StructProblem::kTooManyFields) {
-    static_assert(kNever<T>, "Millrace: this struct has more than 40 fields. Group some into a nested struct, or give "
-                             "the fields in a friend MillraceFields (millrace/core/schema.h).");
+    static_assert(kNever<T>,
+                  "Millrace: this struct has more than 40 fields. Group some into a nested struct, or give "
+                  "the fields in a friend MillraceFields (millrace/core/schema.h).");
   } else if constexpr (kStructProblem<T> == StructProblem::kArray) {
-    static_assert(kNever<T>, "Millrace: this struct holds a C array, a std::array or a field that {} cannot make. "
-                             "Write std::vector, or std::string for a text.");
+    static_assert(kNever<T>,
+                  "Millrace: this struct holds a C array, a std::array or a field that {} cannot make. "
+                  "Write std::vector, or std::string for a text.");
   } else if constexpr (kStructProblem<T> == StructProblem::kBitField) {
-    static_assert(kNever<T>, "Millrace: this struct has a bit-field, which has no address. Write a whole integer or "
-                             "a bool.");
+    static_assert(kNever<T>,
+                  "Millrace: this struct has a bit-field, which has no address. Write a whole integer or "
+                  "a bool.");
   } else {
-    static_assert(kNever<T>, "Millrace: this class has no schema: it has constructors or private members. Write a "
-                             "plain struct of public values (numbers, std::string, Timestamp, optional, vector, map, "
-                             "structs), or give the fields in a friend MillraceFields (millrace/core/schema.h).");
+    static_assert(kNever<T>,
+                  "Millrace: this class has no schema: it has constructors or private members. Write a "
+                  "plain struct of public values (numbers, std::string, Timestamp, optional, vector, map, "
+                  "structs), or give the fields in a friend MillraceFields (millrace/core/schema.h).");
   }
 }
 
@@ -290,8 +298,9 @@ const Type& TypeOfImpl() {
                       "Millrace: an optional of an optional has no schema: a missing value is one thing only.");
         return OptionalType<T>();
       } else if constexpr (kIsVector<T>) {
-        static_assert(!std::is_same_v<typename T::value_type, bool>,
-                      "Millrace: the elements of std::vector<bool> have no addresses. Write std::vector<std::uint8_t>.");
+        static_assert(
+            !std::is_same_v<typename T::value_type, bool>,
+            "Millrace: the elements of std::vector<bool> have no addresses. Write std::vector<std::uint8_t>.");
         if constexpr (std::is_same_v<typename T::value_type, bool>) {
           return BaseType<T>(FieldKind::kList);
         } else {

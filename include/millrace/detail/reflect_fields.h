@@ -15,13 +15,13 @@ namespace millrace {
 template <class C, class M>
 struct NamedMember {
   const char* name;
-  M C::*member;
+  M C::* member;
 };
 
 /// Names one member for `Fields`. The name must have static storage, as a literal has.
 template <class C, class M>
   requires std::is_object_v<M>
-constexpr NamedMember<C, M> Named(const char* name, M C::*member) {
+constexpr NamedMember<C, M> Named(const char* name, M C::* member) {
   return {name, member};
 }
 
@@ -87,8 +87,9 @@ constexpr bool InitialisedWithBraces(std::index_sequence<kBefore...>, std::index
 
 template <class T, std::size_t kCount, std::size_t... kIndex>
 constexpr bool HasArrays(std::index_sequence<kIndex...>) {
-  return !(InitialisedWithBraces<T>(std::make_index_sequence<kIndex>(), std::make_index_sequence<kCount - kIndex - 1>()) &&
-           ...);
+  return !(
+      InitialisedWithBraces<T>(std::make_index_sequence<kIndex>(), std::make_index_sequence<kCount - kIndex - 1>()) &&
+      ...);
 }
 
 /// A class with a friend `MillraceFields`.
@@ -129,7 +130,8 @@ inline constexpr StructProblem kStructProblem = FindStructProblem<T>();
 /// A class whose fields can be visited: a plain struct, or one with a friend `MillraceFields`. Says nothing about the
 /// fields' own types.
 template <class T>
-concept Reflectable = std::is_class_v<std::remove_cv_t<T>> && kStructProblem<std::remove_cv_t<T>> == StructProblem::kNone;
+concept Reflectable =
+    std::is_class_v<std::remove_cv_t<T>> && kStructProblem<std::remove_cv_t<T>> == StructProblem::kNone;
 
 /// Calls `visit(field)` with a reference to each field of `object`, in the order of the schema.
 template <class T, class Visit>
