@@ -96,7 +96,7 @@ function(millrace_library)
 endfunction()
 
 # millrace_program(NAME FOLDER): the folder's *.cc as the binary build/bin/<NAME>. The file with main() is main.cc,
-# <NAME>.cc or <NAME>_main.cc; the others are shared with the folder's tests, <NAME>_example_test.
+# or else <NAME>_main.cc, or else <NAME>.cc; the others are shared with the folder's tests, <NAME>_example_test.
 function(millrace_program name folder)
   file(GLOB sources CONFIGURE_DEPENDS "${folder}/*.cc")
   set(tests ${sources})
@@ -109,7 +109,12 @@ function(millrace_program name folder)
   target_include_directories(${name} PRIVATE "${folder}")
   target_link_libraries(${name} PRIVATE millrace millrace_warnings)
   if(tests)
-    list(FILTER sources EXCLUDE REGEX "/(main|${name}|${name}_main)\\.cc$")
+    foreach(main main ${name}_main ${name})
+      if("${folder}/${main}.cc" IN_LIST sources)
+        list(REMOVE_ITEM sources "${folder}/${main}.cc")
+        break()
+      endif()
+    endforeach()
     millrace_gtest(${name}_example_test SOURCES ${tests} ${sources} LIBRARIES millrace)
     target_include_directories(${name}_example_test PRIVATE "${folder}")
   endif()
