@@ -18,7 +18,7 @@ std::vector<std::uint64_t> SpotIndexes() {
   std::vector<std::uint64_t> indexes;
   for (std::uint64_t i = 0; i < 120; ++i) indexes.push_back(i);
   std::mt19937_64 random(7);
-  for (const std::uint64_t below : {10'000ULL, 4'000'000ULL, 1'000'000'000'000ULL}) {
+  for (const std::uint64_t below : {10'000ULL, 4'000'000ULL, 10'000'000'000ULL}) {
     for (int i = 0; i < 100; ++i) indexes.push_back(random() % below);
   }
   return indexes;

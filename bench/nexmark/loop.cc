@@ -1,7 +1,5 @@
 #include "nexmark/loop.h"
 
-#include <array>
-#include <cstddef>
 #include <string>
 #include <utility>
 
@@ -10,25 +8,20 @@
 namespace millrace::nexmark {
 namespace {
 
-// Where rows go: the last few stay in a ring, as if another operator were to read them, and the check sums them up.
+// Where result rows go: the last few stay in a ring, as if another operator were to read them; the check sums them up.
 template <class Row>
 class CheckSink {
  public:
   void Add(Row&& row) {
     check_.Add(row);
-    ring_[next_] = std::move(row);
-    next_ = (next_ + 1) % kRows;
-    if (next_ == 0) asm volatile("" : : "r"(ring_.data()) : "memory");  // the compiler must have written the rows
+    ring_.Next() = std::move(row);
   }
 
   const Check& check() const { return check_; }
 
  private:
-  static constexpr std::size_t kRows = 256;
-
   Check check_;
-  std::size_t next_ = 0;
-  std::array<Row, kRows> ring_{};
+  RowRing<Row> ring_;
 };
 
 // Runs `loop` with a sink for `Row`.
@@ -39,34 +32,58 @@ template <class Row, class Loop>
   return sink.check();
 }
 
-template <class BidRow>
-Check RunBidRows(const LoopOptions& options) {
-  const Bids bids(options.generator, options.events);
+template <class Row, class Cursor>
+Check RunWholeBids(const LoopOptions& options) {
+  const Cursor bids(options.generator, options.events);
   if (options.query == Query::kQ0) {
-    return Checked<Timed<BidRow>>([&](auto& sink) { LoopQ0<BidRow>(bids, options.events, sink); });
+    return Checked<Timed<Row>>([&](auto& sink) { LoopQ0<Row>(bids, options.events, sink); });
   }
-  return Checked<Timed<BidRow>>([&](auto& sink) { LoopQ1<BidRow>(bids, options.events, sink); });
+  return Checked<Timed<Row>>([&](auto& sink) { LoopQ1<Row>(bids, options.events, sink); });
 }
 
-Check Run(const LoopOptions& options) {
+// The queries that read some fields of a bid.
+template <class Cursor>
+Check RunOverBids(const LoopOptions& options) {
+  const GeneratorConfig& generator = options.generator;
   const std::uint64_t events = options.events;
-  const std::int64_t max_disorder_ms = BidMaxDisorder(options.generator).count() / 1'000;
-  const Bids bids(options.generator, events);
+  const std::int64_t max_disorder_ms = BidMaxDisorder(generator).count() / 1'000;
   switch (options.query) {
-    case Query::kQ0:
-    case Query::kQ1: return options.owned_strings ? RunBidRows<OwnedBid>(options) : RunBidRows<Bid>(options);
-    case Query::kQ2: return Checked<SelectedBid>([&](auto& sink) { LoopQ2(bids, events, sink); });
-    case Query::kQ5: return Checked<HotItem>([&](auto& sink) { LoopQ5(bids, events, max_disorder_ms, sink); });
-    case Query::kQ7: return Checked<HighestBid>([&](auto& sink) { LoopQ7(bids, events, max_disorder_ms, sink); });
-    case Query::kQ8: {
-      const PersonsAndAuctions rows(options.generator, events);
-      const std::int64_t disorder_ms = PersonAuctionMaxDisorder(options.generator).count() / 1'000;
-      return Checked<NewSeller>([&](auto& sink) { LoopQ8(rows, events, disorder_ms, sink); });
-    }
-    case Query::kQ12: return Checked<BidderCount>([&](auto& sink) { LoopQ12(bids, events, max_disorder_ms, sink); });
-    case Query::kQk: return Checked<KeyCount>([&](auto& sink) { LoopQk(bids, events, options.keys, sink); });
+    case Query::kQ2: return Checked<SelectedBid>([&](auto& sink) { LoopQ2(Cursor(generator, events), events, sink); });
+    case Query::kQ5:
+      return Checked<HotItem>([&](auto& sink) { LoopQ5(Cursor(generator, events), events, max_disorder_ms, sink); });
+    case Query::kQ7:
+      return Checked<HighestBid>([&](auto& sink) { LoopQ7(Cursor(generator, events), events, max_disorder_ms, sink); });
+    case Query::kQ12:
+      return Checked<BidderCount>(
+          [&](auto& sink) { LoopQ12(Cursor(generator, events), events, max_disorder_ms, sink); });
+    default:
+      return Checked<KeyCount>([&](auto& sink) { LoopQk(Cursor(generator, events), events, options.keys, sink); });
   }
-  return {};
+}
+
+template <class Cursor>
+Check RunOverPersonsAndAuctions(const LoopOptions& options) {
+  const std::uint64_t events = options.events;
+  const std::int64_t max_disorder_ms = PersonAuctionMaxDisorder(options.generator).count() / 1'000;
+  return Checked<NewSeller>(
+      [&](auto& sink) { LoopQ8(Cursor(options.generator, events), events, max_disorder_ms, sink); });
+}
+
+// `Order` is `InOrderCursor` or `PositionCursor`.
+template <template <class> class Order>
+Check Run(const LoopOptions& options) {
+  using Bids = Order<BidCursor>;
+  using PersonsAndAuctions = Order<PersonAuctionCursor>;
+  if (options.query == Query::kQ0 || options.query == Query::kQ1) {
+    return options.owned_strings ? RunWholeBids<OwnedBid, Bids>(options) : RunWholeBids<Bid, Bids>(options);
+  }
+  if (options.query == Query::kQ8) {
+    return options.whole_rows ? RunOverPersonsAndAuctions<WholePersonsAndAuctions<PersonsAndAuctions>>(options)
+                              : RunOverPersonsAndAuctions<PersonsAndAuctions>(options);
+  }
+  if (!options.whole_rows) return RunOverBids<Bids>(options);
+  return options.owned_strings ? RunOverBids<WholeBids<OwnedBid, Bids>>(options)
+                               : RunOverBids<WholeBids<Bid, Bids>>(options);
 }
 
 }  // namespace
@@ -77,7 +94,7 @@ StatusOr<Check> RunLoop(const LoopOptions& options) {
   if (options.keys < 1 || options.keys > kKeysMax) {
     return InvalidArgumentError("keys is " + std::to_string(options.keys) + "; give a number from 1 to 4294967296");
   }
-  return Run(options);
+  return options.generator.disorder_log2 == 0 ? Run<InOrderCursor>(options) : Run<PositionCursor>(options);
 }
 
 }  // namespace millrace::nexmark

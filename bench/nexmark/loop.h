@@ -15,7 +15,10 @@ struct LoopOptions {
   GeneratorConfig generator = {};
   std::uint64_t events = kDefaultEvents;  // rows of the stream that the query reads
   std::uint64_t keys = 1'000;             // of qk, 1 to 2^32
-  bool owned_strings = false;             // q0 and q1: rows own their texts; the other queries make no text of a bid
+  bool owned_strings = false;             // rows of bids own their texts, where rows are made
+  // Every row of the input is written to memory before the query sees it, as a source that hands over rows does it.
+  // Else only q0 and q1, whose results they are, make whole rows, and the others compute the fields that they read.
+  bool whole_rows = false;
 };
 
 /// Runs the query in the calling thread and returns the check of its rows. Every row is also written to memory, so the

@@ -1,5 +1,6 @@
 // The queries as one would write them by hand for one thread: the generator inlined, no operator between. `Add` of the
-// sink takes each result row; `cursor` stands at the first row of the stream.
+// sink takes each result row; `cursor` stands at the first row of the stream: one by position of cursor.h, or one of
+// whole_rows.h that writes each row of the input.
 #pragma once
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -16,41 +18,31 @@
 #include "nexmark/person_table.h"
 #include "nexmark/query.h"
 #include "nexmark/rows.h"
+#include "nexmark/whole_rows.h"
 
 namespace millrace::nexmark {
 
-using Bids = PositionCursor<BidCursor>;
-using PersonsAndAuctions = PositionCursor<PersonAuctionCursor>;
-
-/// q0: every bid, whole.
-template <class Row, class Sink>
-void LoopQ0(Bids cursor, std::uint64_t events, Sink& sink) {
+/// q0: every bid, whole, as `Row` (`Bid` or `OwnedBid`).
+template <class Row, class Cursor, class Sink>
+void LoopQ0(Cursor cursor, std::uint64_t events, Sink& sink) {
   for (std::uint64_t i = 0; i < events; ++i, cursor.Next()) {
-    if constexpr (std::is_same_v<Row, OwnedBid>) {
-      sink.Add(Timed<Row>{cursor->time(), cursor->owned_row()});
-    } else {
-      sink.Add(Timed<Row>{cursor->time(), cursor->row()});
-    }
+    sink.Add(Timed<Row>{cursor->time(), BidRow<Row>(*cursor)});
   }
 }
 
 /// q1: every bid with its price converted.
-template <class Row, class Sink>
-void LoopQ1(Bids cursor, std::uint64_t events, Sink& sink) {
+template <class Row, class Cursor, class Sink>
+void LoopQ1(Cursor cursor, std::uint64_t events, Sink& sink) {
   for (std::uint64_t i = 0; i < events; ++i, cursor.Next()) {
-    Bid bid = cursor->row();
-    bid.price = ConvertPrice(bid.price);
-    if constexpr (std::is_same_v<Row, OwnedBid>) {
-      sink.Add(Timed<Row>{cursor->time(), ToOwned(bid)});
-    } else {
-      sink.Add(Timed<Row>{cursor->time(), bid});
-    }
+    Row row = BidRow<Row>(*cursor);
+    row.price = ConvertPrice(row.price);
+    sink.Add(Timed<Row>{cursor->time(), std::move(row)});
   }
 }
 
 /// q2: the bids on selected auctions.
-template <class Sink>
-void LoopQ2(Bids cursor, std::uint64_t events, Sink& sink) {
+template <class Cursor, class Sink>
+void LoopQ2(Cursor cursor, std::uint64_t events, Sink& sink) {
   for (std::uint64_t i = 0; i < events; ++i, cursor.Next()) {
     const std::int64_t auction = cursor->auction();
     if (IsSelectedAuction(auction)) sink.Add(SelectedBid{auction, cursor->price()});
@@ -130,8 +122,8 @@ class HotItemWindows {
 };
 
 /// q5: the auctions with the most bids, by slices of one period.
-template <class Sink>
-void LoopQ5(Bids cursor, std::uint64_t events, std::int64_t max_disorder_ms, Sink& sink) {
+template <class Cursor, class Sink>
+void LoopQ5(Cursor cursor, std::uint64_t events, std::int64_t max_disorder_ms, Sink& sink) {
   OpenWindows<CountTable> slices(kHotItemsPeriodMs, max_disorder_ms);
   HotItemWindows windows;
   const auto close = [&](std::int64_t start_ms, const CountTable& counts) { windows.AddSlice(start_ms, counts, sink); };
@@ -149,8 +141,8 @@ struct HighestPrice {
 };
 
 /// q7: the highest price of each window.
-template <class Sink>
-void LoopQ7(Bids cursor, std::uint64_t events, std::int64_t max_disorder_ms, Sink& sink) {
+template <class Cursor, class Sink>
+void LoopQ7(Cursor cursor, std::uint64_t events, std::int64_t max_disorder_ms, Sink& sink) {
   OpenWindows<HighestPrice> windows(kWindowMs, max_disorder_ms);
   const auto close = [&](std::int64_t start_ms, const HighestPrice& highest) {
     sink.Add(HighestBid{Timestamp::FromMillis(start_ms), highest.price});
@@ -166,12 +158,12 @@ void LoopQ7(Bids cursor, std::uint64_t events, std::int64_t max_disorder_ms, Sin
 }
 
 /// q8: the persons who appeared and sold in the same window.
-template <class Sink>
-void LoopQ8(PersonsAndAuctions cursor, std::uint64_t events, std::int64_t max_disorder_ms, Sink& sink) {
+template <class Cursor, class Sink>
+void LoopQ8(Cursor cursor, std::uint64_t events, std::int64_t max_disorder_ms, Sink& sink) {
   OpenWindows<PersonTable> windows(kWindowMs, max_disorder_ms);
-  const auto close = [&](std::int64_t start_ms, const PersonTable& persons) {
-    persons.ForEachNewSeller([&](std::int64_t id, const std::string& name) {
-      sink.Add(NewSeller{Timestamp::FromMillis(start_ms), id, name});
+  const auto close = [&](std::int64_t start_ms, PersonTable& persons) {
+    persons.TakeNewSellers([&](std::int64_t id, std::string&& name) {
+      sink.Add(NewSeller{Timestamp::FromMillis(start_ms), id, std::move(name)});
     });
   };
   for (std::uint64_t i = 0; i < events; ++i, cursor.Next()) {
@@ -187,8 +179,8 @@ void LoopQ8(PersonsAndAuctions cursor, std::uint64_t events, std::int64_t max_di
 }
 
 /// q12: the bids of each bidder in each window.
-template <class Sink>
-void LoopQ12(Bids cursor, std::uint64_t events, std::int64_t max_disorder_ms, Sink& sink) {
+template <class Cursor, class Sink>
+void LoopQ12(Cursor cursor, std::uint64_t events, std::int64_t max_disorder_ms, Sink& sink) {
   OpenWindows<CountTable> windows(kWindowMs, max_disorder_ms);
   const auto close = [&](std::int64_t start_ms, const CountTable& counts) {
     counts.ForEach([&](std::int64_t bidder, std::int64_t bids) {
@@ -202,8 +194,8 @@ void LoopQ12(Bids cursor, std::uint64_t events, std::int64_t max_disorder_ms, Si
 }
 
 /// qk: the bids of each key. The table is larger than the caches, so the slots of a few keys are asked for at once.
-template <class Sink>
-void LoopQk(Bids cursor, std::uint64_t events, std::uint64_t keys, Sink& sink) {
+template <class Cursor, class Sink>
+void LoopQk(Cursor cursor, std::uint64_t events, std::uint64_t keys, Sink& sink) {
   constexpr std::uint64_t kAtOnce = 32;
   CountTable counts;
   std::array<std::int64_t, kAtOnce> batch{};

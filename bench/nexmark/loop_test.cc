@@ -16,6 +16,9 @@
 namespace millrace::nexmark {
 namespace {
 
+using Bids = PositionCursor<BidCursor>;
+using PersonsAndAuctions = PositionCursor<PersonAuctionCursor>;
+
 // Collects the rows of a loop.
 template <class Row>
 class RowSink {
@@ -150,12 +153,19 @@ TEST(LoopTest, PublishedChecksOutOfOrder) {
   }
 }
 
-TEST(LoopTest, OwnedStringsGiveTheSameCheck) {
-  for (const Query query : {Query::kQ0, Query::kQ1}) {
-    const LoopOptions pooled{.query = query, .events = 100'000};
-    LoopOptions owned = pooled;
-    owned.owned_strings = true;
-    EXPECT_EQ(CheckText(owned), CheckText(pooled));
+TEST(LoopTest, EveryFormOfRowsGivesTheSameCheck) {
+  for (const Query query : kQueries) {
+    for (const int disorder_log2 : {0, 9}) {
+      LoopOptions options{.query = query, .generator = {.disorder_log2 = disorder_log2}, .events = 30'011};
+      const std::string expected = CheckText(options);
+      for (const bool whole_rows : {false, true}) {
+        for (const bool owned_strings : {false, true}) {
+          options.whole_rows = whole_rows;
+          options.owned_strings = owned_strings;
+          EXPECT_EQ(CheckText(options), expected) << QueryName(query) << " whole " << whole_rows;
+        }
+      }
+    }
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "nexmark/loop.h"
 #include "nexmark/options.h"
+#include "nexmark/pools.h"
 #include "nexmark/report.h"
 
 namespace millrace::nexmark {
@@ -21,23 +22,32 @@ int Main(const std::vector<std::string>& arguments) {
   StatusOr<Options> options = ParseOptions(arguments);
   if (!options.ok()) return Fail(options.status());
   if (options->help) {
-    std::printf("Runs a Nexmark query as a hand-written loop in one thread.\n%s", OptionsHelp().c_str());
+    std::printf("Runs a Nexmark query as a hand-written loop in one thread.\n%s%s", OptionsHelp().c_str(),
+                "  --rows=FORM         input: needed (only the fields that the query reads) or whole rows [needed]\n");
     return 0;
+  }
+  const std::string rows = options->Take("rows").value_or("needed");
+  if (rows != "needed" && rows != "whole") {
+    return Fail(InvalidArgumentError("--rows=" + rows + ": give needed or whole"));
   }
   if (Status status = RejectUnknown(*options); !status.ok()) return Fail(status);
 
+  Pools::Get();  // built before the measurement, as it does not depend on the number of events
   const RunMeter meter;
   StatusOr<Check> check = RunLoop({.query = options->query,
                                    .generator = options->generator,
                                    .events = options->events,
                                    .keys = options->keys,
-                                   .owned_strings = options->owned_strings});
+                                   .owned_strings = options->owned_strings,
+                                   .whole_rows = rows == "whole"});
   if (!check.ok()) return Fail(check.status());
-  RunReport report{.query = std::string(QueryName(options->query)),
-                   .events = options->events,
-                   .threads = 1,
-                   .mode = "loop",
-                   .check = check->ToString(SumsOfCheck(options->query))};
+  RunReport report{
+      .query = std::string(QueryName(options->query)),
+      .events = options->events,
+      .threads = 1,
+      .mode = "loop",
+      .check = check->ToString(SumsOfCheck(options->query)),
+      .extra = {{"rows", JsonQuoted(rows)}, {"strings", JsonQuoted(options->owned_strings ? "owned" : "pooled")}}};
   meter.Finish(report);
   const std::string text = options->format == OutputFormat::kJson ? ToJson(report) : ToText(report);
   std::printf("%s\n", text.c_str());

@@ -19,7 +19,7 @@ class PersonTable {
  public:
   PersonTable() { Allocate(kFirstSlots); }
 
-  void AddPerson(std::int64_t id, std::string name) {
+  void AddPerson(std::int64_t id, std::string&& name) {
     Slot& slot = FindOrInsert(id);
     if (slot.name != kNoName) return;
     slot.name = static_cast<std::uint32_t>(names_.size());
@@ -28,11 +28,11 @@ class PersonTable {
 
   void AddSeller(std::int64_t id) { FindOrInsert(id).is_seller = 1; }
 
-  /// Calls `visit(id, name)` for each id that is both.
+  /// Calls `visit(id, std::move(name))` for each id that is both. The table can only be cleared afterwards.
   template <class Visit>
-  void ForEachNewSeller(Visit visit) const {
+  void TakeNewSellers(Visit visit) {
     for (const Slot& slot : slots_) {
-      if (slot.is_seller != 0 && slot.name != kNoName) visit(slot.id, names_[slot.name]);
+      if (slot.is_seller != 0 && slot.name != kNoName) visit(slot.id, std::move(names_[slot.name]));
     }
   }
 
