@@ -2,6 +2,7 @@
 // that says what to write instead. Include "millrace/core/schema.h", which includes this.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -105,15 +106,8 @@ std::size_t MemberOffset(M C::* member) {
                                   reinterpret_cast<const char*>(std::addressof(sample)));
 }
 
-#if defined(__clang__)
-#pragma clang diagnostic push
-#pragma clang diagnostic ignored "-Wundefined-var-template"
-#endif
 template <class T>
 inline constexpr auto kFieldAddresses = Bindings<kFieldCount<T>>::Addresses(NamedObject<T>());
-#if defined(__clang__)
-#pragma clang diagnostic pop
-#endif
 
 template <class T, std::size_t... kIndex>
 Schema AggregateSchema(std::index_sequence<kIndex...>) {
@@ -142,23 +136,6 @@ Schema ListedSchema(const FieldList<NamedMember<C, M>...>& list) {
         return MakeSchema(PrettyType<T>(), seeds, sizeof...(M), true);
       },
       list.members);
-}
-
-/// The schema of the struct `T`, made at the first call.
-template <class T>
-const Schema& StructSchema() {
-  static thread_local bool making = false;
-  if (making) DieOfRecursiveType(PrettyType<T>());
-  making = true;
-  static const Schema schema = [] {
-    if constexpr (HasFieldList<T>) {
-      return ListedSchema<T>(MillraceFields(static_cast<const T*>(nullptr)));
-    } else {
-      return AggregateSchema<T>(std::make_index_sequence<kFieldCount<T>>());
-    }
-  }();
-  making = false;
-  return schema;
 }
 
 /// What every type has: making, removing and copying a value.
@@ -279,6 +256,33 @@ constexpr bool IsDescribable() {
   }
 }
 
+/// The type of the struct `T`, made at the first call.
+template <class T>
+const Type& StructType() {
+  static std::atomic<const Type*> made = nullptr;
+  if (const Type* type = made.load(std::memory_order_acquire)) [[likely]]
+    return *type;
+  static thread_local bool making = false;
+  if (making) DieOfRecursiveType(PrettyType<T>());
+  making = true;
+  static const Schema schema = [] {
+    if constexpr (HasFieldList<T>) {
+      return ListedSchema<T>(MillraceFields(static_cast<const T*>(nullptr)));
+    } else {
+      return AggregateSchema<T>(std::make_index_sequence<kFieldCount<T>>());
+    }
+  }();
+  static const Type type = [] {
+    Type result = BaseType<T>(FieldKind::kStruct);
+    result.schema = &schema;
+    result.is_kv = kIsKv<T>;
+    return result;
+  }();
+  making = false;
+  made.store(&type, std::memory_order_release);
+  return type;
+}
+
 template <class T>
 const Type& TypeOfImpl() {
   if constexpr (!IsDescribable<T>()) {
@@ -287,6 +291,8 @@ const Type& TypeOfImpl() {
   } else if constexpr (ScalarKind<T>().has_value()) {
     static constexpr Type kType = BaseType<T>(*ScalarKind<T>());
     return kType;
+  } else if constexpr (!std::is_enum_v<T> && !kIsOptional<T> && !kIsVector<T> && !MapLike<T>) {
+    return StructType<T>();
   } else {
     static const Type type = [] {
       if constexpr (std::is_enum_v<T>) {
@@ -306,13 +312,8 @@ const Type& TypeOfImpl() {
         } else {
           return ListType<T>();
         }
-      } else if constexpr (MapLike<T>) {
-        return MapType<T>();
       } else {
-        Type made = BaseType<T>(FieldKind::kStruct);
-        made.schema = &StructSchema<T>();
-        made.is_kv = kIsKv<T>;
-        return made;
+        return MapType<T>();
       }
     }();
     return type;

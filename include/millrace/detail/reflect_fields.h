@@ -40,6 +40,10 @@ constexpr FieldList<NamedMember<C, M>...> Fields(NamedMember<C, M>... members) {
 
 namespace detail {
 
+#if defined(__clang__)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wundefined-internal"  // where Whole is local or in an unnamed namespace
+#endif
 /// Converts to anything but a base of `Whole`; never evaluated.
 template <class Whole>
 struct AnyValue {
@@ -55,6 +59,9 @@ struct AnyBase {
     requires(std::is_base_of_v<U, Whole> && !std::is_same_v<U, Whole>)
   operator U() const noexcept;
 };
+#if defined(__clang__)
+#pragma clang diagnostic pop
+#endif
 
 template <class T, std::size_t>
 using AnyValueAt = AnyValue<T>;

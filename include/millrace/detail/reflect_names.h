@@ -36,24 +36,22 @@ constexpr const char* PrettyType() {
   return __PRETTY_FUNCTION__;
 }
 
-/// An object that is declared and never defined: the addresses of its members are constants that name the members.
+/// Storage in which no `T` is ever made: the addresses of its members are constants that name the members. It is
+/// defined, not just declared, since clang's debug information refers to it.
 template <class T>
-struct NameHolder {
+union NameHolder {
+  constexpr NameHolder() : nothing() {}
+  constexpr ~NameHolder() {}
+
+  char nothing;
   T value;
 };
-#if defined(__clang__)
-#pragma clang diagnostic push
-#pragma clang diagnostic ignored "-Wundefined-var-template"
-#endif
 template <class T>
-extern const NameHolder<T> kNameHolder;
+inline constinit NameHolder<T> kNameHolder;
 
 template <class T>
 constexpr const T& NamedObject() {
   return kNameHolder<T>.value;
 }
-#if defined(__clang__)
-#pragma clang diagnostic pop
-#endif
 
 }  // namespace millrace::detail
