@@ -24,7 +24,7 @@ setup: ## install what is needed on Debian 12 (a second run does nothing)
 build: setup build/build.ninja ## build everything for release, into build/bin
 	@cmake --build build -j $(JOBS)
 
-test: build build-asan/build.ninja ## run the tests: release, then the unit tests under AddressSanitizer and UBSan
+test: build build-asan/build.ninja ## run the unit tests under AddressSanitizer and UBSan, then all tests of the release
 	@cmake --build build-asan -j $(JOBS)
 	@echo "make test: seed $(MILLRACE_TEST_SEED), level $(MILLRACE_TEST_LEVEL)"
 	@$(CTEST) --preset asan

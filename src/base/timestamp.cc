@@ -268,7 +268,8 @@ std::string Timestamp::ToString() const {
                 static_cast<long long>(date.year), date.month, date.day, second_of_day / 3600, second_of_day / 60 % 60,
                 second_of_day % 60);
   std::string text = buffer.data();
-  if (const std::int64_t micros = micros_ - seconds * kMicrosPerSecond; micros != 0) {
+  const std::int64_t remainder = micros_ % kMicrosPerSecond;
+  if (const std::int64_t micros = remainder < 0 ? remainder + kMicrosPerSecond : remainder; micros != 0) {
     std::string digits = std::to_string(micros);
     digits.insert(0, 6 - digits.size(), '0');
     text.append(".").append(digits, 0, digits.find_last_not_of('0') + 1);
