@@ -24,11 +24,10 @@ class RowRing {
 
   /// The row to write next; it holds an old one.
   [[gnu::always_inline]] Row& Next() {
-    if (next_ == kRows) {
-      asm volatile("" : : "r"(rows_->data()) : "memory");
-      next_ = 0;
-    }
-    return (*rows_)[next_++];
+    if (next_ == 0) asm volatile("" : : "r"(rows_->data()) : "memory");
+    Row& row = (*rows_)[next_];
+    next_ = (next_ + 1) % kRows;
+    return row;
   }
 
  private:
