@@ -164,19 +164,16 @@ bool Decoder::ReadMicrosInstant(Timestamp* time) {
   if (!ReadVarint(&fields) || !ReadVarint(&nulls)) return false;
   if (fields != 2 || nulls != 0) return Bad("a timestamp is not a row of seconds and micros");
   if (!ReadVarint(&seconds) || !ReadVarint(&micros)) return false;
+  if (micros >= kMicrosPerSecond) return Bad("a timestamp has a million micros or more");
+  // Before the epoch counted from the end of the second: the earliest second begins before the earliest 64-bit number.
+  const auto second = static_cast<std::int64_t>(seconds);
+  const std::int64_t whole = second < 0 ? second + 1 : second;
+  const std::int64_t part = static_cast<std::int64_t>(micros) - (second < 0 ? kMicrosPerSecond : 0);
   std::int64_t total = 0;
-  if (micros >= kMicrosPerSecond ||
-      __builtin_mul_overflow(static_cast<std::int64_t>(seconds), kMicrosPerSecond, &total)) {
-    // The second that holds the earliest times begins before the earliest 64-bit number of microseconds.
-    const bool first_second = static_cast<std::int64_t>(seconds) == -9'223'372'036'855 && micros < kMicrosPerSecond;
-    if (!first_second) return Bad("a timestamp is out of range");
-    *time = Timestamp::FromMicros((static_cast<std::int64_t>(seconds) + 1) * kMicrosPerSecond -
-                                  (kMicrosPerSecond - static_cast<std::int64_t>(micros)));
-  } else if (__builtin_add_overflow(total, static_cast<std::int64_t>(micros), &total)) {
+  if (__builtin_mul_overflow(whole, kMicrosPerSecond, &total) || __builtin_add_overflow(total, part, &total)) {
     return Bad("a timestamp is out of range");
-  } else {
-    *time = Timestamp::FromMicros(total);
   }
+  *time = Timestamp::FromMicros(total);
   if (*time < Timestamp::Min() || *time > Timestamp::Max()) return Bad("a timestamp is out of range");
   return true;
 }
