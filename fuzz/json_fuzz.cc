@@ -9,6 +9,10 @@
 #include "millrace/core/json.h"
 #include "model/schema_samples.h"
 
+namespace {
+struct Nothing {};
+}  // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const auto value = millrace::json::Parse<millrace::model::Everything>(text);
@@ -17,7 +21,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     // NaN is not equal to itself, so the encoded bytes are compared.
     if (!again.ok() || millrace::Encode(*again) != millrace::Encode(*value)) std::abort();
   }
-  struct Nothing {};
   static_cast<void>(millrace::json::Parse<Nothing>(text));
   return 0;
 }
