@@ -52,10 +52,10 @@ bench: build ## run the benchmarks
 format: setup ## format all C++ files in place
 	@git ls-files -co --exclude-standard -- '*.cc' '*.h' | xargs -r clang-format-19 -i
 
-tidy: setup build/build.ninja ## check the rules of the house, the formatting and clang-tidy
+tidy: setup build-asan/build.ninja ## check the rules of the house, the formatting and clang-tidy
 	@tools/tidy
 	@git ls-files -co --exclude-standard -- '*.cc' '*.h' | xargs -r clang-format-19 --dry-run --Werror
-	@git ls-files -co --exclude-standard -- 'src/*.cc' | xargs -r -n 4 -P $(JOBS) clang-tidy-19 --quiet -p build
+	@git ls-files -co --exclude-standard -- 'src/*.cc' ':!*_test.cc' | xargs -r -n 4 -P $(JOBS) clang-tidy-19 --quiet -p build-asan
 
 clean: ## remove all builds; what tools/setup fetched stays
 	@rm -rf build build-asan build-tsan build-debug build-clang build-fuzz

@@ -177,7 +177,7 @@ class MachineFileSystem final : public FileSystem {
     std::vector<std::string> names;
     while (true) {
       errno = 0;
-      const dirent* entry = ::readdir(open.get());
+      const dirent* entry = ::readdir(open.get());  // NOLINT(concurrency-mt-unsafe): nobody else has this one
       if (entry == nullptr) break;
       const std::string_view name = entry->d_name;
       if (name != "." && name != "..") names.emplace_back(name);
