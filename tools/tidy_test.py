@@ -51,6 +51,8 @@ class RoomsTest(Tree):
             ("src/runner/native/x.cc", "runner/native/x.h"),
             ("src/io/json/x.cc", "io/json/x.h"),
             ("src/io/json/x.cc", "columnar/x.h"),
+            ("src/io/json/x_test.cc", "io/x_suite.h"),
+            ("include/millrace/core/x.cc", "millrace/runner/x.h"),
             ("src/topology/x.cc", "topology/x.h"),
             ("src/cli/x.cc", "io/json/x.h"),
             ("src/cli/x.cc", "server/x.h"),
@@ -69,6 +71,7 @@ class RoomsTest(Tree):
             ("src/runner/native/x.cc", "runner/portable/x.h"),
             ("src/runner/native/x.cc", "io/json/x.h"),
             ("src/archive/x.cc", "topology/x.h"),
+            ("src/exec/x.cc", "io/x_suite.h"),
             ("src/columnar/x.cc", "cli/x.h"),
             ("src/topology/x.cc", "server/x.h"),
         ):
