@@ -65,6 +65,9 @@ std::string TakeString(char* text) {
 
 Status DuckdbError(duckdb_error_type type, std::string_view message) {
   std::string text(message);
+  if (text.find("No space left") != std::string::npos || text.find("File too large") != std::string::npos) {
+    return ResourceExhaustedError(text + "; free some space and write it again");
+  }
   switch (type) {
     case DUCKDB_ERROR_OUT_OF_MEMORY: return ResourceExhaustedError(std::move(text));
     case DUCKDB_ERROR_INTERRUPT: return CancelledError(std::move(text));

@@ -148,12 +148,7 @@ Status ParquetWriter::Close() {
   Status status = impl_->appender->Flush();
   impl_->appender.reset();
   if (status.ok()) status = impl_->connection->Execute(impl_->CopyCommand());
-  if (!status.ok()) {
-    const bool is_full = status.message().find("No space left") != std::string::npos ||
-                         status.message().find("File too large") != std::string::npos;
-    return (is_full ? ResourceExhaustedError(status.message() + "; free some space and write it again") : status)
-        .WithContext("Parquet file " + impl_->path);
-  }
+  if (!status.ok()) return status.WithContext("Parquet file " + impl_->path);
   status = Sync(impl_->path, impl_->temporary);
   if (!status.ok()) return status;
   // A link fails where the name is taken, a rename would replace it.

@@ -1,0 +1,151 @@
+#include "io/duckdb/view_sql.h"
+
+#include <algorithm>
+
+#include "millrace/core/timestamp.h"
+
+namespace millrace::io_duckdb {
+namespace {
+
+using columnar::QuoteIdentifier;
+using columnar::ViewColumn;
+using columnar::ViewColumns;
+
+std::string CellTable(const std::string& name) {
+  return QuoteIdentifier(kInternalSchema) + "." + QuoteIdentifier(name);
+}
+
+std::string Names(const std::vector<ViewColumn>& columns) {
+  std::string sql;
+  for (const ViewColumn& column : columns) sql += (sql.empty() ? "" : ", ") + QuoteIdentifier(column.name);
+  return sql;
+}
+
+std::string Rank(const ViewColumns& columns) {
+  return "row_number() OVER (PARTITION BY " + Names(columns.key) +
+         ", window_start, window_end ORDER BY _generation DESC, _attempt DESC, _pane DESC, _epoch DESC, rowid DESC) AS "
+         "_rank";
+}
+
+// The object that an optional holds, or null; other objects as they are.
+Parameter ParameterOf(const ViewColumn& column, const void* key) {
+  const void* value = static_cast<const char*>(key) + column.offset;
+  if (column.type->kind != FieldKind::kOptional) return {column.type, value};
+  return {column.type->element, column.type->optional_get(value)};
+}
+
+// Collects parameters and gives their places.
+class Conditions {
+ public:
+  explicit Conditions(std::vector<Parameter>& parameters) : parameters_(parameters) {}
+
+  void Add(const std::string& condition) { sql_ += (sql_.empty() ? " WHERE " : " AND ") + condition; }
+  std::string Place(const Parameter& parameter) {
+    parameters_.push_back(parameter);
+    return "$" + std::to_string(parameters_.size());
+  }
+  const std::string& sql() const { return sql_; }
+
+ private:
+  std::vector<Parameter>& parameters_;
+  std::string sql_;
+};
+
+std::string Equals(Conditions& conditions, const ViewColumn& column, const void* key) {
+  const Parameter parameter = ParameterOf(column, key);
+  if (parameter.value == nullptr) return QuoteIdentifier(column.name) + " IS NULL";
+  return QuoteIdentifier(column.name) + " = " + conditions.Place(parameter);
+}
+
+// NULL comes before all values, as in the order of reads.
+std::string Less(Conditions& conditions, const ViewColumn& column, const void* key, bool is_greater) {
+  const Parameter parameter = ParameterOf(column, key);
+  const std::string name = QuoteIdentifier(column.name);
+  if (parameter.value == nullptr) return is_greater ? name + " IS NOT NULL" : "false";
+  const std::string place = conditions.Place(parameter);
+  return is_greater ? name + " > " + place : "(" + name + " IS NULL OR " + name + " < " + place + ")";
+}
+
+// The lexicographic comparison of the key columns with `key`; equal keys satisfy the lower bound only.
+std::string Bound(Conditions& conditions, const std::vector<ViewColumn>& columns, const void* key, bool is_lower) {
+  std::string sql = is_lower ? "true" : "false";
+  for (std::size_t i = columns.size(); i-- > 0;) {
+    const std::string strict = Less(conditions, columns[i], key, is_lower);
+    const std::string equal = Equals(conditions, columns[i], key);
+    sql = "(" + strict + " OR (" + equal + " AND " + sql + "))";
+  }
+  return sql;
+}
+
+void AddWindowConditions(const ViewQuery& query, Conditions& conditions) {
+  const char* start = query.is_exact_window ? " = " : " >= ";
+  const char* end = query.is_exact_window ? " = " : " <= ";
+  if (query.starts_from != Timestamp::Min()) {
+    conditions.Add("window_start" + std::string(start) + conditions.Place({&TypeOf<Timestamp>(), &query.starts_from}));
+  } else if (query.is_exact_window) {
+    conditions.Add("window_start IS NULL");
+  }
+  if (query.ends_by != Timestamp::Max()) {
+    conditions.Add("window_end" + std::string(end) + conditions.Place({&TypeOf<Timestamp>(), &query.ends_by}));
+  } else if (query.is_exact_window) {
+    conditions.Add("window_end IS NULL");
+  }
+}
+
+}  // namespace
+
+std::vector<columnar::ColumnSpec> CellTableColumns(const ViewColumns& columns) {
+  std::vector<columnar::ColumnSpec> table;
+  for (const ViewColumn& column : columns.key) table.push_back({column.name, column.type});
+  table.push_back({"window_start", &TypeOf<Timestamp>()});
+  table.push_back({"window_end", &TypeOf<Timestamp>()});
+  for (const ViewColumn& column : columns.value) table.push_back({column.name, column.type});
+  table.push_back({"_generation", &TypeOf<std::uint64_t>()});
+  table.push_back({"_attempt", &TypeOf<std::uint64_t>()});
+  table.push_back({"_pane", &TypeOf<std::uint64_t>()});
+  table.push_back({"_timing", &TypeOf<std::uint8_t>()});
+  table.push_back({"_final", &TypeOf<bool>()});
+  table.push_back({"_removed", &TypeOf<bool>()});
+  table.push_back({"_epoch", &TypeOf<std::uint64_t>()});
+  return table;
+}
+
+StatusOr<std::string> CreateViewSql(const std::string& name, const ViewColumns& columns) {
+  std::string table = "CREATE TABLE " + CellTable(name) + " (";
+  for (const columnar::ColumnSpec& column : CellTableColumns(columns)) {
+    StatusOr<std::string> type = columnar::SqlType(*column.type);
+    if (!type.ok()) return type.status().WithContext("view " + name + ", column " + column.name);
+    table += (table.back() == '(' ? "" : ", ") + QuoteIdentifier(column.name) + " " + *type;
+  }
+  return table + "); CREATE VIEW " + QuoteIdentifier(name) + " AS SELECT " + Names(columns.key) +
+         ", window_start, window_end, " + Names(columns.value) + " FROM (SELECT *, " + Rank(columns) + " FROM " +
+         CellTable(name) + ") WHERE _rank = 1 AND NOT _removed";
+}
+
+std::string CompactSql(const std::string& name, const ViewColumns& columns) {
+  return "DELETE FROM " + CellTable(name) + " WHERE rowid IN (SELECT _row FROM (SELECT rowid AS _row, " +
+         Rank(columns) + " FROM " + CellTable(name) + ") WHERE _rank > 1)";
+}
+
+std::string ReadSql(const ViewQuery& query, const ViewColumns& columns, std::vector<Parameter>& parameters) {
+  Conditions conditions(parameters);
+  if (query.key != nullptr) {
+    for (std::size_t i = 0; i < std::min(query.key_columns, columns.key.size()); ++i) {
+      conditions.Add(Equals(conditions, columns.key[i], query.key));
+    }
+  }
+  if (query.key_from != nullptr) conditions.Add(Bound(conditions, columns.key, query.key_from, true));
+  if (query.key_to != nullptr) conditions.Add(Bound(conditions, columns.key, query.key_to, false));
+  AddWindowConditions(query, conditions);
+  std::string order;
+  for (const ViewColumn& column : columns.key) order += QuoteIdentifier(column.name) + " NULLS FIRST, ";
+  std::string sql = "SELECT " + Names(columns.key) + ", window_start, window_end, " + Names(columns.value) +
+                    ", _generation, _attempt, _pane, _timing, _final FROM (SELECT *, " + Rank(columns) + " FROM " +
+                    CellTable(query.view) + conditions.sql() + ") WHERE _rank = 1 AND NOT _removed ORDER BY " + order +
+                    "window_start NULLS FIRST, window_end NULLS LAST";
+  constexpr std::size_t kSqlLimitMax = std::size_t{1} << 62;
+  if (query.limit < kSqlLimitMax) sql += " LIMIT " + std::to_string(query.limit);
+  return sql;
+}
+
+}  // namespace millrace::io_duckdb

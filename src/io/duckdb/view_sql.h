@@ -1,0 +1,36 @@
+// The SQL of a view's tables. Internal to this room; the layout is described in docs/formats/views.md.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "columnar/column.h"
+#include "columnar/database.h"
+#include "columnar/view_columns.h"
+#include "millrace/io/view_store.h"
+
+namespace millrace::io_duckdb {
+
+/// The schema that holds the tables of cells and the store's own tables.
+inline constexpr const char* kInternalSchema = "millrace";
+
+/// The columns of the table of cells, in order: key, window, value, version and the rest.
+std::vector<columnar::ColumnSpec> CellTableColumns(const columnar::ViewColumns& columns);
+
+/// Makes the table of cells and the SQL view over it.
+StatusOr<std::string> CreateViewSql(const std::string& name, const columnar::ViewColumns& columns);
+
+/// Deletes all but the newest version of each cell.
+std::string CompactSql(const std::string& name, const columnar::ViewColumns& columns);
+
+/// A value that takes the place of a parameter of a statement.
+struct Parameter {
+  const Type* type = nullptr;
+  const void* value = nullptr;
+};
+
+/// Selects the newest cells for a query: the key columns, window_start, window_end, the value columns, _generation,
+/// _attempt, _pane, _timing, _final; the parameters are added in order.
+std::string ReadSql(const ViewQuery& query, const columnar::ViewColumns& columns, std::vector<Parameter>& parameters);
+
+}  // namespace millrace::io_duckdb
