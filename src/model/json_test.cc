@@ -222,7 +222,8 @@ TEST(Json, DamagedTextIsAnErrorAndNeverACrash) {
       std::vector<char> damaged(text.begin(), text.end());
       damaged[random.Below(damaged.size())] = static_cast<char>(random.Below(256));
       StatusOr<Everything> result = json::Parse<Everything>({damaged.data(), damaged.size()});
-      if (result.ok()) EXPECT_EQ(Parsed<Everything>(json::Write(*result)), *result);
+      if (!result.ok()) continue;
+      EXPECT_EQ(Parsed<Everything>(json::Write(*result)), *result);
     }
   }
 }

@@ -128,6 +128,12 @@ TEST(Schema, WhatReflectionCannotDoIsFound) {
   struct Reference {
     int& number;
   };
+  struct Constant {
+    const int number = 0;
+  };
+  struct MoveOnly {
+    std::unique_ptr<int> number;
+  };
   struct Bits {
     int low : 3;
     int high;
@@ -147,6 +153,8 @@ TEST(Schema, WhatReflectionCannotDoIsFound) {
   EXPECT_EQ(detail::kStructProblem<Array>, StructProblem::kArray);
   EXPECT_EQ(detail::kStructProblem<Derived>, StructProblem::kBase);
   EXPECT_EQ(detail::kStructProblem<Reference>, StructProblem::kNoDefault);
+  EXPECT_EQ(detail::kStructProblem<Constant>, StructProblem::kNoCopy);
+  EXPECT_EQ(detail::kStructProblem<MoveOnly>, StructProblem::kNoCopy);
   EXPECT_EQ(detail::kStructProblem<Bits>, StructProblem::kBitField);
   EXPECT_EQ(detail::kStructProblem<Private>, StructProblem::kNoAggregate);
   EXPECT_FALSE(detail::Reflectable<Either>);

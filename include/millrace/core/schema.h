@@ -60,11 +60,11 @@ const Type& TypeOfImpl();
 /// when they come from the same C++ type; `SameStructure` below compares structure.
 struct Type {
   FieldKind kind;
-  std::size_t size;                 // sizeof the C++ type, in bytes
-  const Type* element = nullptr;    // of kOptional, kList, kMap (the value) and kEnum (the underlying integer)
-  const Type* key = nullptr;        // of kMap
-  const Schema* schema = nullptr;   // of kStruct
-  bool is_kv = false;               // of kStruct: it is a KV, which as an element has Beam's kv coder
+  std::size_t size;                // sizeof the C++ type, in bytes
+  const Type* element = nullptr;   // of kOptional, kList, kMap (the value) and kEnum (the underlying integer)
+  const Type* key = nullptr;       // of kMap
+  const Schema* schema = nullptr;  // of kStruct
+  bool is_kv = false;              // of kStruct: it is a KV, which as an element has Beam's kv coder
 
   // kOptional: the address of the value or null; make a default value and give its address; make empty.
   const void* (*optional_get)(const void* object) = nullptr;
@@ -148,7 +148,7 @@ const Schema& SchemaOf() {
 /// leaves it out.
 template <class C, class M>
   requires std::is_object_v<M>
-const Field* FieldOf(M C::*member) {
+const Field* FieldOf(M C::* member) {
   return SchemaOf<C>().FindOffset(detail::MemberOffset(member));
 }
 

@@ -221,8 +221,12 @@ constexpr void ExplainUndescribable() {
                   "values.");
   } else if constexpr (kStructProblem<T> == StructProblem::kNoDefault) {
     static_assert(kNever<T>,
-                  "Millrace: this struct cannot be made without arguments (a reference, a const member or "
-                  "a member without a default). Hold values that have defaults.");
+                  "Millrace: this struct cannot be made without arguments (a reference or a member without a "
+                  "default). Hold values that have defaults.");
+  } else if constexpr (kStructProblem<T> == StructProblem::kNoCopy) {
+    static_assert(kNever<T>,
+                  "Millrace: this struct cannot be copied (a const member, or one that can only be moved). Hold values "
+                  "that can be copied and assigned.");
   } else if constexpr (kStructProblem<T> == StructProblem::kBase) {
     static_assert(kNever<T>,
                   "Millrace: this struct has a base, which reflection cannot see into. Make the base a "

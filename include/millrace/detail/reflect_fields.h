@@ -104,7 +104,7 @@ template <class T>
 concept HasFieldList = std::is_class_v<T> && requires { MillraceFields(static_cast<const T*>(nullptr)); };
 
 /// Why a class has no schema.
-enum class StructProblem { kNone, kNoAggregate, kNoDefault, kBase, kTooManyFields, kArray, kBitField };
+enum class StructProblem { kNone, kNoAggregate, kNoDefault, kNoCopy, kBase, kTooManyFields, kArray, kBitField };
 
 template <class T>
 constexpr std::size_t kFieldCount = CountInitialisers<T, 0, kMaxAggregateFields + 2>();
@@ -117,6 +117,8 @@ constexpr StructProblem FindStructProblem() {
     return StructProblem::kNoAggregate;
   } else if constexpr (!std::is_default_constructible_v<T>) {
     return StructProblem::kNoDefault;
+  } else if constexpr (!std::is_copy_constructible_v<T> || !std::is_copy_assignable_v<T>) {
+    return StructProblem::kNoCopy;
   } else if constexpr (requires { T{AnyBase<T>{}}; }) {
     return StructProblem::kBase;
   } else if constexpr (kFieldCount<T> > kMaxAggregateFields) {
