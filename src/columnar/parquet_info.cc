@@ -1,5 +1,7 @@
 // The footer of a Parquet file: see parquet_reader.h.
 #include <algorithm>
+#include <charconv>
+#include <system_error>
 #include <utility>
 
 #include "columnar/parquet_error.h"
@@ -17,8 +19,10 @@ StatusOr<std::vector<Column>> ReadColumns(Connection& connection, const std::str
 
 std::optional<std::int64_t> Number(const Result& result, std::size_t column, std::size_t row) {
   std::optional<std::string> text = result.Text(column, row);
-  if (!text) return std::nullopt;
-  return std::stoll(*text);
+  std::int64_t number = 0;
+  if (!text || std::from_chars(text->data(), text->data() + text->size(), number).ec != std::errc())
+    return std::nullopt;
+  return number;
 }
 
 std::optional<Timestamp> Time(const Result& result, std::size_t column, std::size_t row) {

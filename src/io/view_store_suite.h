@@ -302,6 +302,36 @@ TYPED_TEST_P(ViewStoreSuite, AKillWhileCompactingLosesNothing) {
   for (const SuiteCell& cell : cells) ASSERT_EQ(cell.version.pane, 5U);
 }
 
+TYPED_TEST_P(ViewStoreSuite, AKillAtAnyTimeLeavesWholeEpochs) {
+  constexpr int kCells = 60'000;
+  std::uint64_t before = 0;
+  for (const unsigned delay_ms : {60U, 130U, 210U, 340U, 500U}) {
+    const pid_t child = fork();
+    if (child == 0) {
+      ualarm(delay_ms * 1000, 0);  // SIGALRM ends the process wherever it is
+      auto store = TypeParam::Open(this->folder_);
+      if (!store.ok() || !(*store)->Declare(this->Views()).ok()) _exit(1);
+      for (std::uint64_t epoch = before + 1;; ++epoch) {
+        std::vector<SuiteCell> cells;
+        for (int i = 0; i < kCells; ++i) cells.push_back(MakeCell("p" + std::to_string(i), 0, epoch, i));
+        if (!this->AppendTo(**store, epoch, cells).ok() || !(*store)->Commit(epoch).ok()) _exit(2);
+      }
+    }
+    int outcome = 0;
+    waitpid(child, &outcome, 0);
+    ASSERT_TRUE(WIFSIGNALED(outcome)) << "exit " << WEXITSTATUS(outcome);
+    this->Reopen();
+    const std::uint64_t last = *this->store_->LastEpoch();
+    ASSERT_GE(last, before);
+    before = last;
+    const std::vector<SuiteCell> cells = this->Read();
+    ASSERT_EQ(cells.size(), last == 0 ? 0U : static_cast<std::size_t>(kCells));
+    for (const SuiteCell& cell : cells) ASSERT_EQ(cell.version.pane, last);
+    this->store_.reset();
+  }
+  EXPECT_GT(before, 0U);
+}
+
 TYPED_TEST_P(ViewStoreSuite, ADamagedStoreIsNamed) {
   this->Reopen();
   ASSERT_EQ(this->Append(1, {MakeCell("a", 0, 1, 10)}), OkStatus());
@@ -387,6 +417,6 @@ REGISTER_TYPED_TEST_SUITE_P(ViewStoreSuite, AnEpochIsVisibleAsAWholeAfterItsComm
                             EpochsAreCommittedInOrderOrDiscarded, TheNewestVersionWinsWhateverTheOrder,
                             AFencedAttemptIsRefused, WhatCannotBeAViewIsRefused, ScalarKeysAndValuesHaveTheirTypes,
                             AKillBetweenAppendAndCommitLosesTheEpochAndNothingElse, AKillWhileCompactingLosesNothing,
-                            ADamagedStoreIsNamed, EqualsTheObviousMap);
+                            AKillAtAnyTimeLeavesWholeEpochs, ADamagedStoreIsNamed, EqualsTheObviousMap);
 
 }  // namespace millrace

@@ -140,6 +140,14 @@ class FlatTable {
   }
 
   void Clear() { FlatTable().Swap(*this); }
+  /// Becomes empty but keeps its memory.
+  void Reset() {
+    if constexpr (!std::is_trivially_destructible_v<Entry>) {
+      ForEach([](Entry& entry) { entry.~Entry(); });
+    }
+    if (size_ > 0) std::memset(control_, 0, capacity_ + kGroup);
+    size_ = 0;
+  }
 
  private:
   static constexpr std::size_t kGroup = 16;

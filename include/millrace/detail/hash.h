@@ -54,15 +54,6 @@ inline std::uint64_t HashBytes(std::string_view bytes) {
   return FoldedMultiply(hash, kHashSeed);
 }
 
-template <class T>
-inline constexpr bool kIsVector = false;
-template <class T, class A>
-inline constexpr bool kIsVector<std::vector<T, A>> = true;
-template <class T>
-inline constexpr bool kIsOptional = false;
-template <class T>
-inline constexpr bool kIsOptional<std::optional<T>> = true;
-
 /// The hash of any type that may be a key.
 template <class K>
 std::uint64_t KeyHash(const K& key) {

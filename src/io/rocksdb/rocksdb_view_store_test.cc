@@ -106,6 +106,39 @@ TEST(RocksdbViewStoreTest, CompactionDropsSupersededVersions) {
   std::filesystem::remove_all(folder);
 }
 
+TEST(RocksdbViewStoreTest, ALargeEpochIsTakenInAsFiles) {
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("millrace_rocksdb_large_" + std::to_string(getpid()));
+  std::filesystem::remove_all(folder);
+  const ViewDescriptor view{.name = "n", .key = &TypeOf<std::int64_t>(), .value = &TypeOf<std::int64_t>()};
+  for (std::uint64_t epoch = 1; epoch <= 2; ++epoch) {
+    auto store = *RocksdbViewStore::Open({.path = folder.string()});
+    ASSERT_EQ(store->Declare(view), OkStatus());
+    EXPECT_EQ(*store->LastEpoch(), epoch - 1);
+    // In no order, and the last 1000 keys twice with the same version: the later one counts.
+    for (std::int64_t i = 101'000; i-- > 0;) {
+      const std::int64_t key = i % 100'000 * 7919 % 100'003;
+      const Cell cell{&key, &i, Timestamp::Min(), Timestamp::Max(), {1, 1, epoch}};
+      ASSERT_EQ(store->Append("n", epoch, {&cell, 1}), OkStatus());
+    }
+    ASSERT_EQ(store->Commit(epoch), OkStatus());
+    EXPECT_FALSE(std::filesystem::exists(folder / "epoch"));
+    std::int64_t count = 0;
+    ASSERT_EQ(store->Read({.view = "n"},
+                          [&](const Cell& cell) {
+                            const std::int64_t value = *static_cast<const std::int64_t*>(cell.value);
+                            EXPECT_EQ(*static_cast<const std::int64_t*>(cell.key), value * 7919 % 100'003);
+                            EXPECT_LT(value, 100'000);
+                            EXPECT_EQ(cell.version.pane, epoch);
+                            ++count;
+                            return true;
+                          }),
+              OkStatus());
+    EXPECT_EQ(count, 100'000);
+  }
+  std::filesystem::remove_all(folder);
+}
+
 TEST(RocksdbViewStoreTest, PendingCellsHaveALimit) {
   const std::filesystem::path folder =
       std::filesystem::temp_directory_path() / ("millrace_rocksdb_limit_" + std::to_string(getpid()));

@@ -1,0 +1,187 @@
+// The source API, shaped like Beam's splittable DoFn
+// (https://beam.apache.org/documentation/programming-guide/#splittable-dofns): a source describes its input as
+// restrictions, and reads one by claiming position after position until a claim is refused. All sources are written on
+// it, bounded and unbounded.
+//
+//   struct Numbers {
+//     using Element = std::int64_t;
+//     std::int64_t count = 0;
+//     StatusOr<std::vector<Restriction>> InitialRestrictions(const SplitOptions&) const {
+//       return std::vector{Restriction{.from = 0, .to = count}};
+//     }
+//     StatusOr<ProcessContinuation> Read(RestrictionTracker& tracker, WatermarkEstimator&, SourceOutput<Element>& out) {
+//       for (std::int64_t i = tracker.from(); tracker.TryClaim(i); ++i) out.Emit(i, Timestamp::Min());
+//       return ProcessContinuation::Stop();
+//     }
+//   };
+//   auto numbers = pipeline | "Numbers" >> Read(Numbers{.count = 10});
+//
+// Each restriction is read by a copy of the source object of its own, which lives as long as the restriction: a file
+// source keeps its open reader in a member and goes on where it stopped. One thread uses it at a time.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "millrace/core/status.h"
+#include "millrace/core/timestamp.h"
+#include "millrace/detail/batch.h"
+
+namespace millrace {
+
+/// A part of a source's input: the positions [from, to) of a partition, such as the rows of a file or the offsets of a
+/// log's partition.
+struct Restriction {
+  static constexpr std::int64_t kUnbounded = std::numeric_limits<std::int64_t>::max();
+
+  std::string partition;
+  std::int64_t from = 0;
+  std::int64_t to = kUnbounded;
+  /// No element of it is older, as far as is known before reading (from a file's statistics, say).
+  Timestamp least_event_time = Timestamp::Min();
+
+  bool bounded() const { return to != kUnbounded; }
+};
+
+/// What a source is told when it is to describe its input.
+struct SplitOptions {
+  /// The number of workers; a bounded source should give a multiple of it, in the order of event time if it knows one.
+  int workers = 1;
+  bool streaming = false;
+};
+
+/// Grants positions of one restriction to its reader. The runner may shorten the restriction at any time that its
+/// thread has control (while a batch is being handed on), so a reader must claim a position before it emits what is
+/// there, and return when a claim is refused.
+class RestrictionTracker {
+ public:
+  explicit RestrictionTracker(Restriction restriction)
+      : restriction_(std::move(restriction)), next_(restriction_.from), limit_(restriction_.to) {}
+
+  const std::string& partition() const { return restriction_.partition; }
+  /// The first position not yet claimed: where reading starts or goes on.
+  std::int64_t from() const { return next_; }
+  std::int64_t to() const { return limit_; }
+
+  /// Claims `position`, which must be greater than every one claimed before. False: return from Read.
+  bool TryClaim(std::int64_t position) {
+    if (position >= limit_) [[unlikely]] {
+      refused_ = true;
+      return false;
+    }
+    next_ = position + 1;
+    return true;
+  }
+
+  /// Beam's trySplit(0): ends the restriction after the last claimed position. `Residual` is then what is left.
+  void Checkpoint() { limit_ = next_; }
+  bool checkpointed() const { return limit_ != restriction_.to; }
+  Restriction Residual() const {
+    Restriction residual = restriction_;
+    residual.from = next_;
+    return residual;
+  }
+  /// Every position has been claimed, or found to hold nothing.
+  bool done() const { return !checkpointed() && refused_; }
+
+ private:
+  Restriction restriction_;
+  std::int64_t next_;
+  std::int64_t limit_;
+  bool refused_ = false;
+};
+
+/// Where a source says how far event time has come: no later element of this restriction will be older. Without a word
+/// from the source, and without a declared `max_disorder`, the watermark stays at the restriction's least event time.
+class WatermarkEstimator {
+ public:
+  /// Beam's manual estimator. Going back is ignored.
+  void Set(Timestamp watermark) {
+    if (watermark > watermark_) watermark_ = watermark;
+  }
+  Timestamp current() const { return watermark_; }
+
+ private:
+  Timestamp watermark_ = Timestamp::Min();
+};
+
+/// What a call of Read leaves behind.
+class ProcessContinuation {
+ public:
+  /// The restriction is finished, or a claim was refused.
+  static ProcessContinuation Stop() { return {}; }
+  /// There is nothing to read now; call again after `delay`.
+  static ProcessContinuation Resume(Duration delay) {
+    ProcessContinuation result;
+    result.resume_ = true;
+    result.delay_ = delay;
+    return result;
+  }
+  bool resume() const { return resume_; }
+  Duration delay() const { return delay_; }
+
+ private:
+  bool resume_ = false;
+  Duration delay_{0};
+};
+
+/// A record that a source could not read: it goes to the dead letters.
+struct BadRecord {
+  std::string origin;         // the file, or the topic and partition
+  std::int64_t position = 0;  // the row (from 0), line (from 1) or offset
+  std::string field;          // empty where the whole record is at fault
+  std::string reason;
+  std::string record;         // as it was read, if that is possible
+};
+
+namespace detail {
+/// Takes full batches from a source. Implemented by the read operator.
+class SourceSink {
+ public:
+  virtual ~SourceSink() = default;
+  virtual void TakeBatch(BatchBase& batch) = 0;
+  virtual void TakeBadRecord(BadRecord record) = 0;
+};
+}  // namespace detail
+
+/// Where a source emits to.
+template <class T>
+class SourceOutput {
+ public:
+  explicit SourceOutput(detail::SourceSink& sink) : sink_(&sink) {
+    batch_.values.Reserve(detail::kBatchElements);
+    batch_.timestamps.Reserve(detail::kBatchElements);
+  }
+
+  /// Emits an element with its event time; sources that know none give `Timestamp::Min()`, as in Beam.
+  template <class U>
+  void Emit(U&& value, Timestamp event_time) {
+    batch_.values.Append(std::forward<U>(value));
+    batch_.timestamps.Append(event_time);
+    if (batch_.size() >= detail::kBatchElements) Flush();
+  }
+
+  /// For readers that fill rows in place: `count` default rows (at most `kBatchElements`), whose timestamps must then be
+  /// set by `SetTime`, or removed by `Truncate`.
+  T* Extend(std::size_t count) {
+    if (batch_.size() + count > detail::kBatchElements) Flush();
+    batch_.timestamps.Extend(count);
+    return batch_.values.Extend(count);
+  }
+  detail::Batch<T>& batch() { return batch_; }
+
+  void EmitBadRecord(BadRecord record) { sink_->TakeBadRecord(std::move(record)); }
+
+  void Flush() {
+    if (!batch_.empty()) sink_->TakeBatch(batch_);
+    batch_.Clear();
+  }
+
+ private:
+  detail::Batch<T> batch_;
+  detail::SourceSink* sink_;
+};
+
+}  // namespace millrace

@@ -1,0 +1,116 @@
+// Windows, window functions and panes, with the meaning they have in the Beam model
+// (https://beam.apache.org/documentation/programming-guide/#windowing).
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <ostream>
+#include <string>
+
+#include "millrace/core/timestamp.h"
+
+namespace millrace {
+
+/// A finite span of event time, `start` inclusive and `end` exclusive; the global window is one of them.
+/// Beam's IntervalWindow and GlobalWindow in one trivially copyable type.
+struct BoundedWindow {
+  Timestamp start = Timestamp::Min();
+  Timestamp end = Timestamp::Max() - std::chrono::days(1);
+
+  static constexpr BoundedWindow Global() { return {}; }
+  constexpr bool is_global() const { return *this == Global(); }
+  /// The last timestamp that belongs to the window, and the timestamp of what is computed from it.
+  constexpr Timestamp max_timestamp() const { return end - Duration(1); }
+  /// "[2001-01-01T00:00:00Z, 2001-01-01T01:00:00Z)" or "global".
+  std::string ToString() const;
+
+  friend constexpr auto operator<=>(const BoundedWindow&, const BoundedWindow&) = default;
+};
+std::ostream& operator<<(std::ostream& out, const BoundedWindow& window);
+
+/// Beam's PaneInfo: which of a window's firings produced an element.
+struct PaneInfo {
+  enum class Timing : std::uint8_t { kEarly, kOnTime, kLate, kUnknown };
+
+  Timing timing = Timing::kUnknown;
+  bool is_first = true;
+  bool is_last = true;
+  std::int64_t index = 0;                 // of all panes of this key and window, from 0
+  std::int64_t nonspeculative_index = 0;  // of the on-time and late panes, from 0; −1 for an early pane
+
+  friend constexpr bool operator==(const PaneInfo&, const PaneInfo&) = default;
+};
+/// "EARLY", "ON_TIME", "LATE" or "UNKNOWN".
+std::string ToString(PaneInfo::Timing timing);
+
+/// One window for all of time: what a PCollection has until `WindowInto` says otherwise.
+struct GlobalWindows {};
+
+/// Consecutive windows of `size`, each starting at a multiple of it plus `offset` since the epoch.
+struct FixedWindows {
+  Duration size;
+  Duration offset{0};
+};
+
+/// Windows of `size`, one starting every `period`; an element belongs to about size/period of them.
+struct SlidingWindows {
+  Duration size;
+  Duration period;
+  Duration offset{0};
+};
+
+/// A window function as the engine sees it.
+struct WindowFn {
+  enum class Kind : std::uint8_t { kGlobal, kFixed, kSliding };
+
+  Kind kind = Kind::kGlobal;
+  std::int64_t size_micros = 0;
+  std::int64_t period_micros = 0;  // of fixed windows: the size
+  std::int64_t offset_micros = 0;
+
+  constexpr WindowFn() = default;
+  constexpr WindowFn(GlobalWindows) {}  // NOLINT: implicit by design, as are the next two
+  constexpr WindowFn(FixedWindows fixed)
+      : kind(Kind::kFixed),
+        size_micros(fixed.size.count()),
+        period_micros(fixed.size.count()),
+        offset_micros(fixed.offset.count()) {}
+  constexpr WindowFn(SlidingWindows sliding)
+      : kind(Kind::kSliding),
+        size_micros(sliding.size.count()),
+        period_micros(sliding.period.count()),
+        offset_micros(sliding.offset.count()) {}
+
+  /// An element may belong to more than one window.
+  constexpr bool assigns_many() const { return kind == Kind::kSliding; }
+  /// The start of the last window that holds `time`, in microseconds. Not for the global window.
+  constexpr std::int64_t LastStart(Timestamp time) const {
+    const std::int64_t shifted = time.micros() - offset_micros;
+    std::int64_t remainder = shifted % period_micros;
+    if (remainder < 0) remainder += period_micros;
+    return time.micros() - remainder;
+  }
+  /// The window that starts at `start_micros`.
+  constexpr BoundedWindow At(std::int64_t start_micros) const {
+    const Timestamp start = Timestamp::FromMicros(start_micros);
+    return {start, start + Duration(size_micros)};
+  }
+  /// Calls `visit(BoundedWindow)` for each window of `time`, the earliest first.
+  template <class Visit>
+  constexpr void ForEachWindow(Timestamp time, Visit&& visit) const {
+    if (kind == Kind::kGlobal) {
+      visit(BoundedWindow::Global());
+      return;
+    }
+    const std::int64_t last = LastStart(time);
+    std::int64_t first = last - (size_micros - 1) / period_micros * period_micros;
+    while (first + size_micros <= time.micros()) first += period_micros;
+    for (std::int64_t start = first; start <= last; start += period_micros) visit(At(start));
+  }
+
+  /// "GlobalWindows", "FixedWindows(1h)", "SlidingWindows(6h every 1h)".
+  std::string ToString() const;
+  friend constexpr bool operator==(const WindowFn&, const WindowFn&) = default;
+};
+
+}  // namespace millrace

@@ -1,0 +1,75 @@
+// The seam between the operator that knows windows, watermarks and triggers (`exec/combine.cc`) and the typed tables
+// that hold accumulators (`detail/combine_kernel.h`).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "millrace/core/windowing.h"
+#include "millrace/detail/operator.h"
+#include "millrace/detail/pane.h"
+
+namespace millrace::detail {
+
+/// How an aggregation runs.
+struct AggregatePlan {
+  WindowingStrategy windowing;
+  /// Each (key, window) has a PaneCell and may fire several times. Otherwise a window fires once, all keys together.
+  bool panes = false;
+  /// Accumulators are kept per slice of this length and merged when a window fires; 0 where windows do not overlap.
+  std::int64_t slice_micros = 0;
+};
+
+/// Which of a window's keys a firing is for.
+enum class FiringReason : std::uint8_t {
+  kOnTime,    // the watermark has passed the end of the window: every key
+  kDeadline,  // processing time has passed the deadline of some keys: those
+  kExpired,   // the window is about to be dropped: keys with elements that no pane has shown
+};
+
+/// What the kernel asks of the operator, once per window and not per element.
+class WindowGate {
+ public:
+  virtual ~WindowGate() = default;
+  /// False if the window has expired, so that what belongs to it is late. Registers a window that is not known yet.
+  virtual bool Admit(const BoundedWindow& window) = 0;
+  /// Of the windows that share the slice, how many have expired. Registers the others.
+  virtual int AdmitSlice(const BoundedWindow& slice, int* expired) = 0;
+  /// The window has had its on-time firing.
+  virtual bool PastOnTime(const BoundedWindow& window) const = 0;
+  /// Some key of the window wants to fire at that processing time.
+  virtual void SetDeadline(const BoundedWindow& window, std::int64_t deadline_micros) = 0;
+  /// That many (element, window) pairs were dropped because they came after the allowed lateness.
+  virtual void CountLate(const BoundedWindow& window, std::int64_t elements) = 0;
+};
+
+class AggregateKernel {
+ public:
+  virtual ~AggregateKernel() = default;
+
+  /// Ships accumulators, not elements. Only then may slices be used by several workers.
+  virtual bool lifts() const = 0;
+  virtual void Open(OperatorContext& context, const AggregatePlan& plan, WindowGate& gate) = 0;
+  /// Adds the elements whose keys are this worker's, and keeps or ships the others.
+  virtual void Add(BatchBase& batch) = 0;
+  virtual void AddRemote(BatchBase& batch) = 0;
+  virtual void FlushRemote() = 0;
+  /// Emits every key of the window from its own table and those of `slices`, which stay. For plans without panes; the
+  /// window's own table is given up.
+  virtual void FireOnce(const BoundedWindow& window, std::span<const BoundedWindow> slices) = 0;
+  /// Emits the panes that `reason` names. For plans with panes.
+  virtual void FirePanes(const BoundedWindow& window, FiringReason reason, bool is_last) = 0;
+  /// Gives up the table of a window or slice.
+  virtual void Drop(const BoundedWindow& window) = 0;
+  /// The watermark has moved: cached admissions are void.
+  virtual void ForgetAdmissions() = 0;
+  /// Emits the output of an accumulator without input, in the global window. For CombineGlobally.
+  virtual void EmitDefault() = 0;
+  /// Hands on what the kernel has emitted.
+  virtual void FlushOutput() = 0;
+  virtual std::size_t StateBytes() const = 0;
+};
+
+}  // namespace millrace::detail

@@ -1,0 +1,116 @@
+// Deduplicate: the first element of each id within an event-time horizon survives.
+#pragma once
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+#include "millrace/detail/map_kernel.h"
+#include "millrace/detail/sharded_table.h"
+#include "millrace/detail/shuffle.h"
+
+namespace millrace::detail {
+
+/// An id is forgotten when the watermark has passed the event time of its first element by the horizon, which is an
+/// event-time timer for each id, carried out by a sweep: the table is walked each eighth of a horizon.
+template <class T, class Id, class F>
+class DeduplicateKernel final : public Operator {
+ public:
+  DeduplicateKernel(F id, Duration horizon) : id_(std::move(id)), horizon_(horizon) {}
+
+  void Open(OperatorContext& context) override {
+    Operator::Open(context);
+    shuffle_.Open(context);
+  }
+
+  void Process(BatchBase& batch, int /*input*/) override {
+    auto& rows = static_cast<Batch<T>&>(batch);
+    Hash(rows);
+    output_.CopyHeader(rows);
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+      if (shuffle_.needed() && !shuffle_.Owns(hashes_[row])) {
+        shuffle_.Add(rows, row, hashes_[row]);
+      } else {
+        Check(rows, row);
+      }
+    }
+    Emit();
+    shuffle_.ShipFull();
+  }
+
+  void ProcessRemote(BatchBase& batch) override {
+    auto& rows = static_cast<Batch<T>&>(batch);
+    Hash(rows);
+    output_.CopyHeader(rows);
+    for (std::size_t row = 0; row < rows.size(); ++row) Check(rows, row);
+    Emit();
+  }
+
+  void FlushRemote() override { shuffle_.ShipAll(); }
+
+  Timestamp AdvanceWatermark(Timestamp watermark) override {
+    watermark_ = watermark;
+    if (watermark >= next_sweep_) {
+      const std::int64_t forgotten = (watermark - horizon_).micros();
+      seen_.EraseIf([forgotten](const auto& entry) { return entry.value < forgotten; });
+      next_sweep_ = watermark + std::max(horizon_ / 8, Duration(1));
+    }
+    return watermark;
+  }
+
+  std::size_t StateBytes() const override { return seen_.bytes(); }
+
+ private:
+  void Hash(Batch<T>& rows) {
+    hashes_.Clear();
+    std::uint64_t* hash = hashes_.Extend(rows.size());
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+      hash[row] = KeyHash<Id>(std::invoke(id_, std::as_const(rows.values[row])));
+      seen_.Prefetch(hash[row]);
+    }
+  }
+
+  void Check(Batch<T>& rows, std::size_t row) {
+    const Timestamp time = rows.timestamps[row];
+    bool fresh = false;
+    auto& entry = seen_.FindOrInsert(hashes_[row], Id(std::invoke(id_, std::as_const(rows.values[row]))), [&] {
+      fresh = true;
+      return time.micros();
+    });
+    if (!fresh) {
+      // An id that is forgotten but not swept yet is fresh: what survives must not depend on when the sweep runs.
+      if (entry.value >= (watermark_ - horizon_).micros()) {
+        ++duplicates_;
+        return;
+      }
+      entry.value = time.micros();
+    }
+    if (rows.shared) {
+      output_.values.Append(std::as_const(rows.values[row]));
+    } else {
+      output_.values.Append(std::move(rows.values[row]));
+    }
+    output_.AppendRow(rows, row);
+  }
+
+  void Emit() {
+    if (duplicates_ > 0) {
+      Add(context().metrics().Cell(MetricKind::kCounter, "duplicates").count, duplicates_);
+      duplicates_ = 0;
+    }
+    context().output(0).Deliver(output_);
+    output_.Clear();
+  }
+
+  F id_;
+  Duration horizon_;
+  Timestamp watermark_ = Timestamp::Min();
+  Timestamp next_sweep_ = Timestamp::Min();
+  std::int64_t duplicates_ = 0;
+  Shuffle<T> shuffle_;
+  ShardedTable<Id, std::int64_t> seen_;
+  Column<std::uint64_t> hashes_;
+  Batch<T> output_;
+};
+
+}  // namespace millrace::detail

@@ -1,0 +1,137 @@
+// The seam between the engine and the typed kernels: an operator takes batches and hands batches on. The engine knows
+// operators only through this interface; a kernel knows the engine only through `OperatorContext`.
+//
+// An operator belongs to one worker and is called by that worker's thread alone. Watermarks are not passed along with
+// batches: after each bundle the worker walks the operators in topological order (`exec/worker_graph.h`).
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "millrace/core/metrics.h"
+#include "millrace/core/status.h"
+#include "millrace/core/windowing.h"
+#include "millrace/detail/batch.h"
+
+namespace millrace::detail {
+
+class Operator;
+
+/// Number of shards that the space of keys is divided into; a key's shard is the top 8 bits of its hash. Part of the
+/// checkpoint format.
+inline constexpr int kShards = 256;
+constexpr int ShardOf(std::uint64_t hash) { return static_cast<int>(hash >> 56); }
+constexpr int OwnerOf(std::uint64_t hash, int workers) { return (ShardOf(hash) * workers) >> 8; }
+
+/// How often an element is tried before its failure fails the job; Beam's runners try a bundle four times.
+inline constexpr int kElementAttempts = 4;
+
+/// Ends the pipeline with a status; thrown by operators, caught by the worker's loop.
+class PipelineFailure : public std::exception {
+ public:
+  explicit PipelineFailure(Status status) : status_(std::move(status)), text_(status_.ToString()) {}
+  const Status& status() const { return status_; }
+  const char* what() const noexcept override { return text_.c_str(); }
+
+ private:
+  Status status_;
+  std::string text_;
+};
+
+/// Where an operator's output goes: the operators that read that PCollection.
+class OutputPort {
+ public:
+  void Connect(Operator* consumer, int input) { consumers_.push_back({consumer, input}); }
+  bool connected() const { return !consumers_.empty(); }
+  /// Hands the batch to every consumer; its contents are undefined afterwards. Empty batches are not delivered.
+  void Deliver(BatchBase& batch);
+  std::int64_t elements() const { return elements_.load(std::memory_order_relaxed); }
+
+ private:
+  struct Consumer {
+    Operator* operator_to;
+    int input;
+  };
+  std::vector<Consumer> consumers_;
+  std::atomic<std::int64_t> elements_{0};
+};
+
+/// The contents of a side input for one of its windows: an immutable value whose type the reader knows.
+using SideInputValue = std::shared_ptr<const void>;
+
+/// What an operator may ask of its worker.
+class OperatorContext {
+ public:
+  virtual ~OperatorContext() = default;
+
+  virtual const std::string& label() const = 0;
+  virtual int worker() const = 0;
+  virtual int workers() const = 0;
+  /// Streaming mode; in batch mode nothing is late and no processing time passes.
+  virtual bool streaming() const = 0;
+  virtual Timestamp processing_time() const = 0;
+  virtual OutputPort& output(int index) = 0;
+  virtual MetricsContainer& metrics() = 0;
+  /// Sends a batch to the same operator of another worker, which gets it by `ProcessRemote`. May run operators that
+  /// come later, and `ProcessRemote` of this one, while it waits for room: call it with no reference into one's own
+  /// state.
+  virtual void Ship(int worker, std::unique_ptr<BatchBase> batch) = 0;
+  /// The side input `index` for the window that the main window `window` maps to, or null while it is not ready.
+  virtual SideInputValue GetSideInput(int index, const BoundedWindow& window) = 0;
+  /// The pipeline is being cancelled or drained: sources stop claiming.
+  virtual bool stopping() const = 0;
+};
+
+class Operator {
+ public:
+  Operator() = default;
+  Operator(const Operator&) = delete;
+  Operator& operator=(const Operator&) = delete;
+  virtual ~Operator() = default;
+
+  /// Once, before anything else, on the worker's thread.
+  virtual void Open(OperatorContext& context) { context_ = &context; }
+  virtual void Process(BatchBase& batch, int input) = 0;
+  /// A batch that the same operator of another worker shipped here: every key in it is this worker's.
+  virtual void ProcessRemote(BatchBase& batch) { Process(batch, 0); }
+  /// Ships what is kept back for other workers.
+  virtual void FlushRemote() {}
+  /// The input watermark has advanced to `watermark`: fires what is due and gives the output watermark.
+  virtual Timestamp AdvanceWatermark(Timestamp watermark) { return watermark; }
+  /// Processing time has advanced: fires what is due.
+  virtual void AdvanceProcessingTime(Timestamp /*now*/) {}
+  /// When `AdvanceProcessingTime` next has something to do.
+  virtual Timestamp NextProcessingTime() const { return Timestamp::Max(); }
+  virtual void StartBundle() {}
+  virtual void FinishBundle() {}
+  /// Once, after the last bundle, also when the pipeline has failed.
+  virtual void Close() {}
+  /// Bytes of state held, for `status` and metrics; an estimate.
+  virtual std::size_t StateBytes() const { return 0; }
+
+ protected:
+  OperatorContext& context() { return *context_; }
+  const OperatorContext& context() const { return *context_; }
+
+ private:
+  OperatorContext* context_ = nullptr;
+};
+
+inline void OutputPort::Deliver(BatchBase& batch) {
+  if (batch.empty()) return;
+  Add(elements_, static_cast<std::int64_t>(batch.size()));
+  if (consumers_.empty()) return;
+  const bool shared = batch.shared;
+  for (std::size_t i = 0; i + 1 < consumers_.size(); ++i) {
+    batch.shared = true;
+    consumers_[i].operator_to->Process(batch, consumers_[i].input);
+  }
+  batch.shared = shared;
+  consumers_.back().operator_to->Process(batch, consumers_.back().input);
+}
+
+}  // namespace millrace::detail

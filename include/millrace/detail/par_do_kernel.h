@@ -1,0 +1,241 @@
+// The ParDo loop: one virtual call per batch, the user's function inlined.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include "millrace/detail/dofn_traits.h"
+#include "millrace/detail/element_failure.h"
+
+namespace millrace::detail {
+
+/// The typed output buffers of a DoFn, in the order of its Output parameters.
+template <class List>
+struct OutputBuffers;
+template <class... T>
+struct OutputBuffers<TypeList<Output<T>...>> {
+  static constexpr std::size_t kSize = sizeof...(T);
+  std::tuple<OutputBuffer<T>...> buffers;
+  std::array<std::size_t, sizeof...(T) + 1> marks{};
+
+  void Open(OperatorContext& context) {
+    int index = 0;
+    std::apply([&](auto&... buffer) { (buffer.Open(context.output(index++)), ...); }, buffers);
+  }
+  void Begin(const BatchBase& input) {
+    std::apply([&](auto&... buffer) { (buffer.Begin(input), ...); }, buffers);
+  }
+  void Mark() {
+    std::size_t index = 0;
+    std::apply([&](auto&... buffer) { ((marks[index++] = buffer.size()), ...); }, buffers);
+  }
+  void Rewind() {
+    std::size_t index = 0;
+    std::apply([&](auto&... buffer) { (buffer.Rewind(marks[index++]), ...); }, buffers);
+  }
+  void FlushFull() {
+    std::apply([](auto&... buffer) { ((buffer.full() ? buffer.Flush() : void()), ...); }, buffers);
+  }
+  void Flush() {
+    std::apply([](auto&... buffer) { (buffer.Flush(), ...); }, buffers);
+  }
+  /// The first buffer of that type: for methods other than ProcessElement.
+  template <class U>
+  OutputBuffer<U>& OfType() {
+    constexpr std::size_t kIndex = kIndexOf<TypeList<T...>, U>;
+    static_assert(kIndex < sizeof...(T), "Millrace: FinishBundle, timer handlers and OnWindowExpiration can only emit "
+                                         "to an Output<T> that ProcessElement has, too.");
+    return std::get<kIndex>(buffers);
+  }
+};
+
+/// Calls the optional methods of a DoFn's life cycle.
+template <class D>
+struct Lifecycle {
+  static void Setup(D& fn) {
+    if constexpr (requires { fn.Setup(); }) fn.Setup();
+  }
+  static void Teardown(D& fn) {
+    if constexpr (requires { fn.Teardown(); }) fn.Teardown();
+  }
+  static void StartBundle(D& fn) {
+    if constexpr (requires { fn.StartBundle(); }) fn.StartBundle();
+  }
+  template <class Buffers>
+  static void FinishBundle(D& fn, Buffers& outputs) {
+    if constexpr (requires { &D::FinishBundle; }) {
+      CallFinish(fn, outputs, typename Signature<decltype(&D::FinishBundle)>::Parameters{});
+      outputs.Flush();
+    }
+  }
+
+ private:
+  template <class Buffers, class... P>
+  static void CallFinish(D& fn, Buffers& outputs, TypeList<P...>) {
+    fn.FinishBundle(std::remove_cvref_t<P>(outputs.template OfType<typename std::remove_cvref_t<P>::Element>(), 0)...);
+  }
+};
+
+template <class D>
+class ParDoKernel final : public Operator {
+  using Traits = DoFnTraits<D>;
+
+ public:
+  using Element = typename Traits::Element;
+
+  ParDoKernel(D fn, bool isolates) : fn_(std::move(fn)), isolates_(isolates) {}
+
+  void Open(OperatorContext& context) override {
+    Operator::Open(context);
+    outputs_.Open(context);
+    if (isolates_) failed_.Open(context.output(static_cast<int>(Traits::Outputs::kSize)));
+    const MetricsScope scope(context.metrics());
+    Lifecycle<D>::Setup(fn_);
+  }
+
+  void Process(BatchBase& batch, int /*input*/) override {
+    const MetricsScope scope(context().metrics());
+    if (!in_bundle_) {
+      in_bundle_ = true;
+      Lifecycle<D>::StartBundle(fn_);
+    }
+    if (Traits::kObservesWindow && batch.windows.many()) {
+      Batch<Element> exploded;
+      ExplodeWindows(batch, exploded);
+      ProcessRows(exploded);
+    } else {
+      ProcessRows(static_cast<Batch<Element>&>(batch));
+    }
+  }
+
+  Timestamp AdvanceWatermark(Timestamp watermark) override {
+    if constexpr (Traits::SideInputs::kSize > 0) {
+      Retry();
+      for (std::size_t i = 0; i < waiting_.size(); ++i) watermark = std::min(watermark, waiting_.timestamps[i]);
+    }
+    return watermark;
+  }
+
+  void FinishBundle() override {
+    if (!in_bundle_) return;
+    in_bundle_ = false;
+    const MetricsScope scope(context().metrics());
+    Lifecycle<D>::FinishBundle(fn_, outputs_);
+  }
+
+  void Close() override {
+    const MetricsScope scope(context().metrics());
+    Lifecycle<D>::Teardown(fn_);
+  }
+
+ private:
+  void ProcessRows(Batch<Element>& rows) {
+    outputs_.Begin(rows);
+    failed_.Begin(rows);
+    std::size_t row = 0;
+    const std::size_t count = rows.size();
+    while (row < count) {
+      try {
+        for (; row < count; ++row) {
+          outputs_.FlushFull();
+          outputs_.Mark();
+          if (!CallRow(rows, row)) Wait(rows, row);
+        }
+      } catch (const PipelineFailure&) {
+        throw;
+      } catch (...) {
+        outputs_.Rewind();
+        RetryRow(rows, row);
+        ++row;
+      }
+    }
+    outputs_.Flush();
+    failed_.Flush();
+  }
+
+  // The first attempt has failed.
+  void RetryRow(Batch<Element>& rows, std::size_t row) {
+    std::string error;
+    if (TryElement([&] { CallRow(rows, row); }, [&] { outputs_.Rewind(); }, &error)) return;
+    if (!isolates_) {
+      throw PipelineFailure(ElementFailure(context().label(), DescribeElement(rows.values[row]), error));
+    }
+    if constexpr (std::is_copy_constructible_v<Element>) {
+      failed_.Emit(FailedElement<Element>{rows.values[row], error}, row);
+    }
+  }
+
+  // False if a side input is not ready for the row's window.
+  bool CallRow(Batch<Element>& rows, std::size_t row) {
+    std::array<SideInputValue, Traits::SideInputs::kSize + 1> sides;
+    if constexpr (Traits::SideInputs::kSize > 0) {
+      const BoundedWindow window = rows.windows.Of(row, rows.timestamps[row]);
+      for (std::size_t i = 0; i < Traits::SideInputs::kSize; ++i) {
+        sides[i] = context().GetSideInput(static_cast<int>(i), window);
+        if (sides[i] == nullptr) return false;
+      }
+    }
+    Call(rows, row, sides, typename Traits::Arguments{});
+    return true;
+  }
+
+  template <class Sides, class... P>
+  void Call(Batch<Element>& rows, std::size_t row, Sides& sides, TypeList<P...>) {
+    CallIndexed(rows, row, sides, TypeList<P...>{}, std::index_sequence_for<P...>{});
+  }
+  template <class Sides, class... P, std::size_t... kAt>
+  void CallIndexed(Batch<Element>& rows, std::size_t row, Sides& sides, TypeList<P...>, std::index_sequence<kAt...>) {
+    Traits::Process::Call(fn_, rows.values[row], Bind<std::remove_cvref_t<P>, kAt>(rows, row, sides)...);
+  }
+
+  template <class P, std::size_t kAt, class Sides>
+  P Bind(Batch<Element>& rows, std::size_t row, Sides& sides) {
+    if constexpr (kIsOutput<P>) {
+      return P(std::get<OutputRanks<typename Traits::Arguments>::kRank[kAt]>(outputs_.buffers), row);
+    } else if constexpr (kIsSideInput<P>) {
+      return P(static_cast<const typename P::Value*>(sides[kIndexOf<typename Traits::SideInputs, P>].get()));
+    } else if constexpr (std::is_same_v<P, Timestamp>) {
+      return rows.timestamps[row];
+    } else if constexpr (std::is_same_v<P, BoundedWindow>) {
+      return rows.windows.Of(row, rows.timestamps[row]);
+    } else {
+      return rows.panes.Of(row);
+    }
+  }
+
+  // Keeps a row until its side inputs are ready.
+  void Wait(Batch<Element>& rows, std::size_t row) {
+    if constexpr (Traits::SideInputs::kSize > 0 && std::is_copy_constructible_v<Element>) {
+      waiting_.windows.kind = WindowColumn::Kind::kEach;
+      waiting_.panes.uniform = false;
+      waiting_.values.Append(rows.values[row]);
+      waiting_.timestamps.Append(rows.timestamps[row]);
+      waiting_.windows.each.Append(rows.windows.Of(row, rows.timestamps[row]));
+      waiting_.panes.each.Append(rows.panes.Of(row));
+    }
+  }
+
+  void Retry() {
+    if (waiting_.empty()) return;
+    Batch<Element> again;
+    again.CopyHeader(waiting_);
+    again.values.Swap(waiting_.values);
+    again.timestamps.Swap(waiting_.timestamps);
+    again.windows.each.Swap(waiting_.windows.each);
+    again.panes.each.Swap(waiting_.panes.each);
+    waiting_.Clear();
+    const MetricsScope scope(context().metrics());
+    ProcessRows(again);
+  }
+
+  D fn_;
+  bool isolates_;
+  bool in_bundle_ = false;
+  OutputBuffers<typename Traits::Outputs> outputs_;
+  OutputBuffer<FailedElement<Element>> failed_;
+  Batch<Element> waiting_;
+};
+
+}  // namespace millrace::detail

@@ -1,0 +1,373 @@
+// The stateful ParDo: state cells and event-time timers per key and window.
+#pragma once
+
+#include <array>
+#include <map>
+#include <optional>
+#include <queue>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "millrace/detail/par_do_kernel.h"
+#include "millrace/detail/sharded_table.h"
+#include "millrace/detail/shuffle.h"
+
+namespace millrace::detail {
+
+template <class A, class B>
+struct Concat;
+template <class... A, class... B>
+struct Concat<TypeList<A...>, TypeList<B...>> {
+  using Result = TypeList<A..., B...>;
+};
+
+/// The parameters of a timer's handler, or none.
+template <class T>
+using HandlerParameters = typename Signature<std::decay_t<decltype(T::handler())>>::Parameters;
+template <class List>
+struct AllHandlerParameters {
+  using Result = TypeList<>;
+};
+template <class T, class... Rest>
+struct AllHandlerParameters<TypeList<T, Rest...>> {
+  using Result =
+      typename Concat<HandlerParameters<T>, typename AllHandlerParameters<TypeList<Rest...>>::Result>::Result;
+};
+template <class D>
+struct ExpirationParameters {
+  using Result = TypeList<>;
+};
+template <class D>
+  requires requires { &D::OnWindowExpiration; }
+struct ExpirationParameters<D> {
+  using Result = typename Signature<decltype(&D::OnWindowExpiration)>::Parameters;
+};
+
+/// The state cells and timers that any method of `D` names.
+template <class D>
+struct StatefulTraits {
+  using Direct = typename DoFnTraits<D>::Arguments;
+  using Timers = typename DoFnTraits<D>::Timers;
+  using All = typename Concat<typename Concat<Direct, typename AllHandlerParameters<Timers>::Result>::Result,
+                              typename ExpirationParameters<D>::Result>::Result;
+  using States = typename Select<PickState, true, TypeList<>, All>::Result;
+};
+
+template <class List>
+struct CellsOf;
+template <class... S>
+struct CellsOf<TypeList<S...>> {
+  std::tuple<StateCell<typename S::Value>...> cells;
+};
+template <class List>
+struct UndosOf;
+template <class... S>
+struct UndosOf<TypeList<S...>> {
+  std::tuple<StateUndo<typename S::Value>...> undos;
+};
+
+template <class D>
+class StatefulKernel final : public Operator, private TimerRequests {
+  using Traits = DoFnTraits<D>;
+  using States = typename StatefulTraits<D>::States;
+  using Timers = typename StatefulTraits<D>::Timers;
+
+ public:
+  using Element = typename Traits::Element;
+  using K = typename Element::Key;
+
+  StatefulKernel(D fn, bool isolates, WindowingStrategy windowing)
+      : fn_(std::move(fn)), isolates_(isolates), windowing_(windowing) {}
+
+  void Open(OperatorContext& context) override {
+    Operator::Open(context);
+    outputs_.Open(context);
+    shuffle_.Open(context);
+    if (isolates_) failed_.Open(context.output(static_cast<int>(Traits::Outputs::kSize)));
+    const MetricsScope scope(context.metrics());
+    Lifecycle<D>::Setup(fn_);
+  }
+
+  void Process(BatchBase& batch, int /*input*/) override {
+    if (batch.windows.many()) {
+      Batch<Element> exploded;
+      ExplodeWindows(batch, exploded);
+      return Process(exploded, 0);
+    }
+    auto& rows = static_cast<Batch<Element>&>(batch);
+    if (!shuffle_.needed()) return ProcessRows(rows);
+    Batch<Element> own;
+    own.CopyHeader(rows);
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+      const std::uint64_t hash = KeyHash(rows.values[row].key);
+      if (shuffle_.Owns(hash)) {
+        own.CopyRow(rows, row);
+      } else {
+        shuffle_.Add(rows, row, hash);
+      }
+    }
+    ProcessRows(own);
+    shuffle_.ShipFull();
+  }
+  void ProcessRemote(BatchBase& batch) override { ProcessRows(static_cast<Batch<Element>&>(batch)); }
+  void FlushRemote() override { shuffle_.ShipAll(); }
+
+  /// Fires the timers that are due in the order of their times, and expires windows among them.
+  Timestamp AdvanceWatermark(Timestamp watermark) override {
+    watermark_ = watermark;
+    const MetricsScope scope(context().metrics());
+    for (;;) {
+      const bool expires = !windows_.empty() && Expired(windows_.begin()->first);
+      const bool fires = !timers_.empty() && timers_.top().time <= watermark;
+      if (fires && (!expires || timers_.top().time <= ExpiryOf(windows_.begin()->first))) {
+        FireTimer();
+      } else if (expires) {
+        ExpireWindow();
+      } else {
+        break;
+      }
+    }
+    outputs_.Flush();
+    return watermark;
+  }
+
+  void FinishBundle() override {
+    if (!in_bundle_) return;
+    in_bundle_ = false;
+    const MetricsScope scope(context().metrics());
+    Lifecycle<D>::FinishBundle(fn_, outputs_);
+  }
+  void Close() override {
+    const MetricsScope scope(context().metrics());
+    Lifecycle<D>::Teardown(fn_);
+  }
+  std::size_t StateBytes() const override {
+    std::size_t sum = 0;
+    for (const auto& [window, table] : windows_) sum += table.bytes();
+    return sum;
+  }
+
+ private:
+  struct KeyState {
+    CellsOf<States> cells;
+    std::array<Timestamp, Timers::kSize + 1> timers;  // Max(): not set
+    KeyState() { timers.fill(Timestamp::Max()); }
+  };
+  using Table = ShardedTable<K, KeyState>;
+  // Windows in the order in which they end.
+  struct ByEnd {
+    bool operator()(const BoundedWindow& a, const BoundedWindow& b) const {
+      return std::pair(a.end, a.start) < std::pair(b.end, b.start);
+    }
+  };
+  struct Pending {
+    Timestamp time;
+    BoundedWindow window;
+    std::size_t timer;
+    K key;
+    friend bool operator<(const Pending& a, const Pending& b) { return a.time > b.time; }
+  };
+  struct Call {
+    BoundedWindow window;
+    Timestamp time;
+    PaneInfo pane;
+    std::size_t row = 0;
+    bool outside_batch = false;
+  };
+
+  Timestamp ExpiryOf(const BoundedWindow& window) const { return window.max_timestamp() + windowing_.allowed_lateness; }
+  bool Expired(const BoundedWindow& window) const { return ExpiryOf(window) < watermark_; }
+
+  void ProcessRows(Batch<Element>& rows) {
+    const MetricsScope scope(context().metrics());
+    if (!in_bundle_) {
+      in_bundle_ = true;
+      Lifecycle<D>::StartBundle(fn_);
+    }
+    outputs_.Begin(rows);
+    failed_.Begin(rows);
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+      const BoundedWindow window = rows.windows.Of(row, rows.timestamps[row]);
+      if (Expired(window)) {
+        detail::Add(context().metrics().Cell(MetricKind::kCounter, "late_dropped").count, 1);
+        continue;
+      }
+      outputs_.FlushFull();
+      ProcessRow(rows, row, window);
+    }
+    outputs_.Flush();
+    failed_.Flush();
+  }
+
+  void ProcessRow(Batch<Element>& rows, std::size_t row, const BoundedWindow& window) {
+    const Element& element = rows.values[row];
+    const std::uint64_t hash = KeyHash(element.key);
+    Table& table = windows_[window];
+    auto& entry = table.FindOrInsert(hash, element.key, [] { return KeyState(); });
+    const Call call{.window = window, .time = rows.timestamps[row], .pane = rows.panes.Of(row), .row = row};
+    outputs_.Mark();
+    std::string error;
+    const bool done = TryElement(
+        [&] {
+          Invoke(entry.value, call, typename Traits::Arguments{}, [&](auto&&... arguments) {
+            Traits::Process::Call(fn_, element, arguments...);
+          });
+        },
+        [&] { RollBack(entry.value); }, &error);
+    if (done) return Commit(entry.value, entry.key, window);
+    if (!isolates_) throw PipelineFailure(ElementFailure(context().label(), DescribeElement(element), error));
+    failed_.Emit(FailedElement<Element>{element, error}, row);
+  }
+
+  // Calls `function` with the arguments of types `P`.
+  template <class Function, class... P>
+  void Invoke(KeyState& state, const Call& call, TypeList<P...>, Function&& function) {
+    InvokeIndexed(state, call, TypeList<P...>{}, std::index_sequence_for<P...>{}, function);
+  }
+  template <class Function, class... P, std::size_t... kAt>
+  void InvokeIndexed(KeyState& state, const Call& call, TypeList<P...>, std::index_sequence<kAt...>,
+                     Function&& function) {
+    function(Bind<std::remove_cvref_t<P>, TypeList<P...>, kAt>(state, call)...);
+  }
+
+  template <class P, class List, std::size_t kAt>
+  P Bind(KeyState& state, const Call& call) {
+    if constexpr (kIsOutput<P>) {
+      if (call.outside_batch) return P(outputs_.template OfType<typename P::Element>(), 0);
+      return P(std::get<OutputRanks<List>::kRank[kAt]>(outputs_.buffers), call.row);
+    } else if constexpr (kIsState<P>) {
+      constexpr std::size_t kIndex = kIndexOf<States, P>;
+      return P(std::get<kIndex>(state.cells.cells), std::get<kIndex>(undos_.undos));
+    } else if constexpr (kIsTimer<P>) {
+      return P(*this, kIndexOf<Timers, P>);
+    } else if constexpr (kIsSideInput<P>) {
+      const SideInputValue side =
+          context().GetSideInput(static_cast<int>(kIndexOf<typename Traits::SideInputs, P>), call.window);
+      if (side == nullptr) {
+        throw PipelineFailure(UnimplementedError(context().label() + ": side input \"" + std::string(P::name()) +
+                                                 "\" of a stateful DoFn is not ready for window " +
+                                                 call.window.ToString() + "; use one in the global window"));
+      }
+      kept_side_inputs_.push_back(side);
+      return P(static_cast<const typename P::Value*>(side.get()));
+    } else if constexpr (std::is_same_v<P, Timestamp>) {
+      return call.time;
+    } else if constexpr (std::is_same_v<P, BoundedWindow>) {
+      return call.window;
+    } else {
+      return call.pane;
+    }
+  }
+
+  void Set(std::size_t timer, Timestamp time) override { requested_.emplace_back(timer, time); }
+  void Clear(std::size_t timer) override { requested_.emplace_back(timer, Timestamp::Max()); }
+
+  void Commit(KeyState& state, const K& key, const BoundedWindow& window) {
+    std::apply([](auto&... undo) { (undo.Forget(), ...); }, undos_.undos);
+    kept_side_inputs_.clear();
+    for (const auto& [timer, time] : requested_) {
+      state.timers[timer] = time;
+      if (time != Timestamp::Max()) timers_.push(Pending{time, window, timer, key});
+    }
+    requested_.clear();
+  }
+
+  void RollBack(KeyState& state) {
+    outputs_.Rewind();
+    requested_.clear();
+    kept_side_inputs_.clear();
+    RestoreCells(state, std::make_index_sequence<States::kSize>{});
+  }
+  template <std::size_t... kAt>
+  void RestoreCells(KeyState& state, std::index_sequence<kAt...>) {
+    (std::get<kAt>(undos_.undos).Restore(std::get<kAt>(state.cells.cells)), ...);
+  }
+
+  void FireTimer() {
+    const Pending due = timers_.top();
+    timers_.pop();
+    const auto table = windows_.find(due.window);
+    if (table == windows_.end()) return;
+    auto* entry = table->second.Find(KeyHash(due.key), due.key);
+    if (entry == nullptr || entry->value.timers[due.timer] != due.time) return;  // moved or cleared
+    entry->value.timers[due.timer] = Timestamp::Max();
+    CallOutside(*entry, due.window, due.time, [&](const Call& call) {
+      DispatchTimer(entry->value, entry->key, call, due.timer, std::make_index_sequence<Timers::kSize>{});
+    });
+  }
+
+  template <std::size_t... kAt>
+  void DispatchTimer(KeyState& state, const K& key, const Call& call, std::size_t timer, std::index_sequence<kAt...>) {
+    ((timer == kAt ? CallHandler<TimerAt<kAt>>(state, key, call) : void()), ...);
+  }
+  template <std::size_t kAt, class... T>
+  static auto NthTimer(TypeList<T...>) -> std::tuple_element_t<kAt, std::tuple<T...>>;
+  template <std::size_t kAt>
+  using TimerAt = decltype(NthTimer<kAt>(Timers{}));
+
+  template <class T>
+  void CallHandler(KeyState& state, const K& key, const Call& call) {
+    CallMethod(state, key, call, T::handler(), HandlerParameters<T>{});
+  }
+
+  // A method whose first parameter may be the key.
+  template <class Method, class List>
+  void CallMethod(KeyState& state, const K& key, const Call& call, Method method, List) {
+    if constexpr (std::is_same_v<typename Split<List>::Head, K> && !kIsDoFnParameter<K>) {
+      Invoke(state, call, typename Split<List>::Tail{}, [&](auto&&... arguments) { (fn_.*method)(key, arguments...); });
+    } else {
+      Invoke(state, call, List{}, [&](auto&&... arguments) { (fn_.*method)(arguments...); });
+    }
+  }
+
+  // Runs a handler as an element of its own: with attempts, and outputs in its window at its time.
+  template <class Entry, class Body>
+  void CallOutside(Entry& entry, const BoundedWindow& window, Timestamp time, Body&& body) {
+    outputs_.Flush();
+    frame_.Clear();
+    frame_.timestamps.Append(time);
+    frame_.windows.SetUniform(window);
+    frame_.panes.SetUniform(PaneInfo{});
+    outputs_.Begin(frame_);
+    outputs_.Mark();
+    const Call call{.window = window, .time = time, .pane = PaneInfo{}, .row = 0, .outside_batch = true};
+    std::string error;
+    if (!TryElement([&] { body(call); }, [&] { RollBack(entry.value); }, &error)) {
+      throw PipelineFailure(ElementFailure(context().label(), "key " + DescribeElement(entry.key), error));
+    }
+    Commit(entry.value, entry.key, window);
+    outputs_.Flush();
+  }
+
+  void ExpireWindow() {
+    const auto first = windows_.begin();
+    const BoundedWindow window = first->first;
+    if constexpr (requires { &D::OnWindowExpiration; }) {
+      first->second.ForEach([&](auto& entry) {
+        CallOutside(entry, window, window.max_timestamp(), [&](const Call& call) {
+          CallMethod(entry.value, entry.key, call, &D::OnWindowExpiration, typename ExpirationParameters<D>::Result{});
+        });
+      });
+    }
+    windows_.erase(first);
+  }
+
+  D fn_;
+  bool isolates_;
+  WindowingStrategy windowing_;
+  bool in_bundle_ = false;
+  Timestamp watermark_ = Timestamp::Min();
+  Shuffle<Element> shuffle_;
+  std::map<BoundedWindow, Table, ByEnd> windows_;
+  std::priority_queue<Pending> timers_;
+  std::vector<std::pair<std::size_t, Timestamp>> requested_;
+  UndosOf<States> undos_;
+  std::vector<SideInputValue> kept_side_inputs_;
+  OutputBuffers<typename Traits::Outputs> outputs_;
+  OutputBuffer<FailedElement<Element>> failed_;
+  Batch<Element> frame_;
+};
+
+}  // namespace millrace::detail

@@ -1,0 +1,49 @@
+// How a pipeline is run by the native runner.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "millrace/core/timestamp.h"
+
+namespace millrace {
+
+class ViewSink;
+class DeadLetterSink;
+
+/// How far a run has come; see `RunOptions::on_progress`.
+struct Progress {
+  std::int64_t elements_read = 0;
+  Timestamp watermark = Timestamp::Min();  // the least of all sources
+  double elapsed_s = 0;
+  bool done = false;
+};
+
+struct RunOptions {
+  /// Streaming mode: triggers fire early, late data exists, watermarks follow the declared disorder. In batch mode
+  /// every window fires once, complete.
+  bool streaming = false;
+  /// Worker threads; 0: one per core.
+  int threads = 1;
+  /// Elements that a source reads before the runner looks after timers, watermarks and other sources.
+  std::int64_t bundle_elements = 16'384;
+  /// Batches that may wait between two workers; a producer that meets a full queue waits.
+  int queue_batches = 64;
+  /// Where `View` transforms write; null: their cells are counted and dropped.
+  std::shared_ptr<ViewSink> views;
+  /// Where dead letters go; null: the first are logged as warnings, all are counted.
+  std::shared_ptr<DeadLetterSink> dead_letters;
+  /// Set by anyone to end the run early: sources stop, what was read is finished, open windows do not fire.
+  std::shared_ptr<std::atomic<bool>> cancel;
+  /// Called about every `progress_interval` from the calling thread of `Run`, and once at the end.
+  std::function<void(const Progress&)> on_progress;
+  Duration progress_interval = std::chrono::milliseconds(200);
+  /// Processing time; null: the system's clock. Tests give one of their own.
+  std::function<Timestamp()> processing_time;
+};
+
+}  // namespace millrace

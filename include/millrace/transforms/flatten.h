@@ -1,0 +1,48 @@
+// Flatten: several PCollections of one type as one (https://beam.apache.org/documentation/programming-guide/#flatten).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "millrace/core/pcollection.h"
+
+namespace millrace {
+
+namespace detail {
+template <class T>
+struct FlattenTransform {
+  std::vector<PCollection<T>> inputs;
+
+  /// Applies it under a label.
+  PCollection<T> As(const std::string& label) const {
+    Graph& graph = GraphAccess::GraphOf(inputs.front());
+    const Graph::Scope scope(graph, label, true);
+    std::vector<int> indexes;
+    for (const auto& input : inputs) {
+      indexes.push_back(GraphAccess::IndexOf(input));
+      if (input.windowing().window_fn != inputs.front().windowing().window_fn) {
+        graph.AddMistake(graph.CurrentLabel(), "the inputs of Flatten have different windows, " +
+                                                   inputs.front().windowing().window_fn.ToString() + " and " +
+                                                   input.windowing().window_fn.ToString() +
+                                                   "; apply the same WindowInto to each first");
+      }
+    }
+    const int transform = graph.Add(std::move(indexes), {&TypeInfoOf<T>()}, FlattenPayload{});
+    return GraphAccess::Output<T>(graph, transform);
+  }
+};
+}  // namespace detail
+
+/// `Flatten(a, b, c).As("All")`.
+template <class T, class... More>
+auto Flatten(const PCollection<T>& first, const PCollection<More>&... more) {
+  static_assert((std::is_same_v<T, More> && ...), "Millrace: Flatten needs PCollections of one element type. Map them "
+                                                  "to a common type first.");
+  return detail::FlattenTransform<T>{{first, more...}};
+}
+template <class T>
+auto Flatten(std::vector<PCollection<T>> inputs) {
+  return detail::FlattenTransform<T>{std::move(inputs)};
+}
+
+}  // namespace millrace

@@ -1,0 +1,208 @@
+// Map, Filter, FlatMap and what is made of them: Keys, Values, WithKeys
+// (https://beam.apache.org/documentation/transforms/python/elementwise/map/).
+//
+// The functions may be lambdas (generic ones, too), function pointers, pointers to members or any callable. They are
+// called with a const reference to the element and must not depend on the order of calls.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "millrace/core/dofn.h"
+#include "millrace/core/pcollection.h"
+#include "millrace/detail/map_kernel.h"
+
+namespace millrace {
+
+namespace detail {
+
+// A lambda with captures cannot be shipped to another process; an empty one is found there by its name.
+template <class F>
+inline constexpr bool kCaptures = !std::is_empty_v<F> && !std::is_member_pointer_v<F> && !std::is_pointer_v<F>;
+
+template <class F>
+ParDoPayload ElementwisePayload(OperatorFactory make) {
+  ParDoPayload payload;
+  payload.dofn_name = ShortTypeName(typeid(F));
+  payload.make = std::move(make);
+  payload.captures = kCaptures<F>;
+  return payload;
+}
+
+template <class F, class T>
+constexpr bool CheckCallable() {
+  static_assert(std::is_invocable_v<const F&, const T&> || std::is_invocable_v<F&, const T&>,
+                "Millrace: this function cannot be called with an element of its input PCollection. Its one parameter "
+                "must accept a const reference to the element type.");
+  return std::is_invocable_v<const F&, const T&> || std::is_invocable_v<F&, const T&>;
+}
+
+template <class F>
+struct MapTransform : TransformBase {
+  explicit MapTransform(F f) : function(std::move(f)) {}
+  std::string DefaultLabel() const { return "Map"; }
+
+  template <class T>
+  auto Expand(const PCollection<T>& in) const {
+    if constexpr (CheckCallable<F, T>()) {
+      using Out = std::decay_t<std::invoke_result_t<F&, const T&>>;
+      static_assert(!std::is_void_v<Out>, "Millrace: Map's function returns nothing. Return the new element, or write "
+                                          "ParDo for work that gives none.");
+      if constexpr (std::is_void_v<Out>) {
+        return Poison{};
+      } else {
+        return AddUnary<Out>(in, ElementwisePayload<F>([f = function] {
+          return std::make_unique<MapKernel<T, Out, F>>(f);
+        }));
+      }
+    } else {
+      return Poison{};
+    }
+  }
+
+  F function;
+};
+
+template <class F>
+struct FilterTransform : TransformBase {
+  explicit FilterTransform(F f) : predicate(std::move(f)) {}
+  std::string DefaultLabel() const { return "Filter"; }
+
+  template <class T>
+  auto Expand(const PCollection<T>& in) const {
+    if constexpr (CheckCallable<F, T>()) {
+      static_assert(std::is_convertible_v<std::invoke_result_t<F&, const T&>, bool>,
+                    "Millrace: Filter's function must return bool: true for the elements to keep.");
+      return AddUnary<T>(in, ElementwisePayload<F>([f = predicate] {
+        return std::make_unique<FilterKernel<T, F>>(f);
+      }));
+    } else {
+      return Poison{};
+    }
+  }
+
+  F predicate;
+};
+
+/// Emits each element of the range that the function returns.
+template <class T, class Out, class F>
+class FlatMapKernel final : public Operator {
+ public:
+  explicit FlatMapKernel(F function) : function_(std::move(function)) {}
+  void Open(OperatorContext& context) override {
+    Operator::Open(context);
+    output_.Open(context.output(0));
+  }
+  void Process(BatchBase& batch, int /*input*/) override {
+    auto& rows = static_cast<Batch<T>&>(batch);
+    const MetricsScope scope(context().metrics());
+    output_.Begin(rows);
+    std::size_t mark = 0;
+    ForEachRow(
+        rows, context().label(),
+        [&](std::size_t row) {
+          if (output_.full()) output_.Flush();
+          mark = output_.size();
+          for (auto&& value : std::invoke(function_, std::as_const(rows.values[row]))) {
+            output_.Emit(std::forward<decltype(value)>(value), row);
+          }
+        },
+        [&](std::size_t) { output_.Rewind(mark); });
+    output_.Flush();
+  }
+
+ private:
+  F function_;
+  OutputBuffer<Out> output_;
+};
+
+template <class F>
+struct FlatMapTransform : TransformBase {
+  explicit FlatMapTransform(F f) : function(std::move(f)) {}
+  std::string DefaultLabel() const { return "FlatMap"; }
+
+  template <class T>
+  auto Expand(const PCollection<T>& in) const {
+    if constexpr (CheckCallable<F, T>()) {
+      using Range = std::decay_t<std::invoke_result_t<F&, const T&>>;
+      constexpr bool kIsRange = requires(Range range) { range.begin() != range.end(); };
+      static_assert(kIsRange, "Millrace: FlatMap's function must return something to iterate over, such as "
+                              "std::vector.");
+      if constexpr (kIsRange) {
+        using Out = std::decay_t<decltype(*std::declval<Range&>().begin())>;
+        return AddUnary<Out>(in, ElementwisePayload<F>([f = function] {
+          return std::make_unique<FlatMapKernel<T, Out, F>>(f);
+        }));
+      } else {
+        return Poison{};
+      }
+    } else {
+      return Poison{};
+    }
+  }
+
+  F function;
+};
+
+template <class F>
+struct WithKeysTransform : TransformBase {
+  explicit WithKeysTransform(F f) : key(std::move(f)) {}
+  std::string DefaultLabel() const { return "WithKeys"; }
+
+  template <class T>
+  auto Expand(const PCollection<T>& in) const {
+    if constexpr (CheckCallable<F, T>()) {
+      using K = std::decay_t<std::invoke_result_t<F&, const T&>>;
+      auto pair = [f = key](const T& value) { return KV<K, T>{std::invoke(f, value), value}; };
+      return AddUnary<KV<K, T>>(in, ElementwisePayload<F>([pair] {
+        return std::make_unique<MapKernel<T, KV<K, T>, decltype(pair)>>(pair);
+      }));
+    } else {
+      return Poison{};
+    }
+  }
+
+  F key;
+};
+
+}  // namespace detail
+
+/// Applies a function to each element: one element out per element in.
+template <class F>
+auto Map(F function) {
+  return detail::MapTransform<F>(std::move(function));
+}
+/// Keeps the elements for which `predicate` is true.
+template <class F>
+auto Filter(F predicate) {
+  return detail::FilterTransform<F>(std::move(predicate));
+}
+/// Emits every element of the range that `function` returns.
+template <class F>
+auto FlatMap(F function) {
+  return detail::FlatMapTransform<F>(std::move(function));
+}
+/// Pairs each element with its key: `WithKeys(&Click::user)` or `WithKeys([](const Click& c) { ... })`.
+template <class F>
+auto WithKeys(F key) {
+  return detail::WithKeysTransform<F>(std::move(key));
+}
+
+/// The keys of KV elements.
+struct Keys : detail::TransformBase {
+  template <class K, class V>
+  auto Expand(const PCollection<KV<K, V>>& in) const {
+    return Map([](const KV<K, V>& kv) { return kv.key; }).Expand(in);
+  }
+};
+/// The values of KV elements.
+struct Values : detail::TransformBase {
+  template <class K, class V>
+  auto Expand(const PCollection<KV<K, V>>& in) const {
+    return Map([](const KV<K, V>& kv) { return kv.value; }).Expand(in);
+  }
+};
+
+}  // namespace millrace

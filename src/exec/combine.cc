@@ -1,0 +1,123 @@
+#include "exec/combine.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "millrace/detail/combine_kernel.h"
+
+namespace millrace::exec {
+
+using detail::FiringReason;
+using engine::Firing;
+
+CombineOperator::CombineOperator(std::unique_ptr<detail::AggregateKernel> kernel, const CombineSettings& settings)
+    : kernel_(std::move(kernel)), settings_(settings), windows_(settings.windowing) {}
+
+void CombineOperator::Open(detail::OperatorContext& context) {
+  Operator::Open(context);
+  plan_.windowing = settings_.windowing;
+  // In batch mode the input is complete before a window fires, so it fires once.
+  plan_.panes = context.streaming() && !settings_.windowing.fires_once();
+  const WindowFn& fn = settings_.windowing.window_fn;
+  const bool slices = !plan_.panes && fn.assigns_many() && (kernel_->lifts() || context.workers() == 1);
+  plan_.slice_micros = slices ? engine::SliceMicros(fn) : 0;
+  kernel_->Open(context, plan_, *this);
+}
+
+void CombineOperator::Process(detail::BatchBase& batch, int /*input*/) { kernel_->Add(batch); }
+void CombineOperator::ProcessRemote(detail::BatchBase& batch) { kernel_->AddRemote(batch); }
+void CombineOperator::FlushRemote() { kernel_->FlushRemote(); }
+
+Timestamp CombineOperator::AdvanceWatermark(Timestamp watermark) {
+  windows_.AdvanceWatermark(watermark);
+  kernel_->ForgetAdmissions();
+  while (const std::optional<Firing> firing = windows_.Next()) Fire(*firing);
+  if (watermark == Timestamp::Max() && settings_.emit_default && !any_window_) {
+    any_window_ = true;
+    if (detail::OwnerOf(detail::KeyHash(detail::SingleKey{}), context().workers()) == context().worker()) {
+      kernel_->EmitDefault();
+    }
+  }
+  return watermark;
+}
+
+void CombineOperator::Fire(const Firing& firing) {
+  if (!plan_.panes) {
+    if (firing.kind == Firing::Kind::kOnTime) FireOnce(firing.window);
+    return;
+  }
+  const bool keeps_open = settings_.windowing.allowed_lateness > Duration(0);
+  if (firing.kind == Firing::Kind::kOnTime) {
+    if (settings_.windowing.trigger.on_time) kernel_->FirePanes(firing.window, FiringReason::kOnTime, !keeps_open);
+    return;
+  }
+  kernel_->FirePanes(firing.window, FiringReason::kExpired, true);
+  kernel_->Drop(firing.window);
+  deadlines_.erase(firing.window);
+}
+
+void CombineOperator::FireOnce(const BoundedWindow& window) {
+  std::vector<BoundedWindow> slices;
+  if (plan_.slice_micros > 0) slices = engine::SlicesOfWindow(window, plan_.slice_micros);
+  kernel_->FireOnce(window, slices);
+  // Windows fire in the order of their ends: no later one contains the slices before the next window's start.
+  const Timestamp next_start = window.start + Duration(settings_.windowing.window_fn.period_micros);
+  for (const BoundedWindow& slice : slices) {
+    if (slice.start < next_start) kernel_->Drop(slice);
+  }
+}
+
+void CombineOperator::AdvanceProcessingTime(Timestamp now) {
+  std::vector<BoundedWindow> due;
+  for (const auto& [window, deadline] : deadlines_) {
+    if (deadline.due() <= now.micros()) due.push_back(window);
+  }
+  const std::int64_t delay = std::max(settings_.windowing.trigger.early.delay_micros,
+                                      settings_.windowing.trigger.late.delay_micros);
+  for (const BoundedWindow& window : due) {
+    Deadline& deadline = deadlines_[window];
+    deadline.at_micros = detail::kNoDeadline;
+    deadline.not_before_micros = now.micros() + std::min(delay, std::max<std::int64_t>(delay / 8, 10'000));
+    kernel_->FirePanes(window, FiringReason::kDeadline, false);
+  }
+}
+
+Timestamp CombineOperator::NextProcessingTime() const {
+  Timestamp next = Timestamp::Max();
+  for (const auto& [window, deadline] : deadlines_) {
+    if (deadline.at_micros == detail::kNoDeadline) continue;
+    next = std::min(next, Timestamp::FromMicros(deadline.due()));
+  }
+  return next;
+}
+
+bool CombineOperator::Admit(const BoundedWindow& window) {
+  any_window_ = true;
+  return windows_.Admit(window);
+}
+
+int CombineOperator::AdmitSlice(const BoundedWindow& slice, int* expired) {
+  any_window_ = true;
+  int open = 0;
+  for (const BoundedWindow& window : engine::WindowsOfSlice(settings_.windowing.window_fn, slice)) {
+    windows_.Admit(window) ? ++open : ++*expired;
+  }
+  return open;
+}
+
+void CombineOperator::SetDeadline(const BoundedWindow& window, std::int64_t deadline_micros) {
+  Deadline& deadline = deadlines_.try_emplace(window, Deadline{detail::kNoDeadline, 0}).first->second;
+  deadline.at_micros = std::min(deadline.at_micros, deadline_micros);
+}
+
+void CombineOperator::CountLate(const BoundedWindow& window, std::int64_t elements) {
+  if (!context().streaming()) {
+    throw detail::PipelineFailure(DataLossError(
+        context().label() + ": an element came for the window " + window.ToString() +
+        " after its source had said that no more would; check the source's watermark or file statistics"));
+  }
+  detail::Add(context().metrics().Cell(detail::MetricKind::kCounter, "late_dropped").count, elements);
+}
+
+}  // namespace millrace::exec
