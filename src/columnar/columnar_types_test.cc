@@ -13,11 +13,8 @@
 #include "millrace/core/timestamp.h"
 
 namespace millrace::columnar {
-namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-
+// Not in an unnamed namespace: a type without linkage cannot be the value of a reflected std::optional under clang.
 enum class Color : std::uint16_t { kRed = 1, kBlue = 700 };
 
 struct Inner {
@@ -51,6 +48,11 @@ struct Everything {
   std::map<std::string, std::int64_t> counts;
   friend bool operator==(const Everything&, const Everything&) = default;
 };
+
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 Everything Sample(int i) {
   Everything e;

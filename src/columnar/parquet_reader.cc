@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <mutex>
+#include <tuple>
 #include <utility>
 
 #include "columnar/parquet_error.h"
@@ -102,8 +103,9 @@ StatusOr<ParquetBatch> ParquetReader::Read(void* rows, std::size_t stride, std::
     next_row_ += count;
     batch.count += count;
   }
-  std::stable_sort(batch.issues.begin(), batch.issues.end(),
-                   [](const FieldIssue& a, const FieldIssue& b) { return a.row < b.row; });
+  std::sort(batch.issues.begin(), batch.issues.end(), [](const FieldIssue& a, const FieldIssue& b) {
+    return std::tie(a.row, a.field) < std::tie(b.row, b.field);
+  });
   return batch;
 }
 

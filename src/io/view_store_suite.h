@@ -5,10 +5,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdio>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -332,6 +334,38 @@ TYPED_TEST_P(ViewStoreSuite, AKillAtAnyTimeLeavesWholeEpochs) {
   EXPECT_GT(before, 0U);
 }
 
+TYPED_TEST_P(ViewStoreSuite, AFullDiskIsToldAndNothingIsHalfWritten) {
+  this->Reopen();
+  ASSERT_EQ(this->Append(1, {MakeCell("a", 0, 1, 10)}), OkStatus());
+  ASSERT_EQ(this->store_->Commit(1), OkStatus());
+  this->store_.reset();
+  const pid_t child = fork();
+  if (child == 0) {
+    auto store = TypeParam::Open(this->folder_);
+    if (!store.ok() || !(*store)->Declare(this->Views()).ok()) _exit(1);
+    // No file may grow beyond 600 KB: as good as a full disk, for this process alone.
+    std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{600'000, 600'000};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    std::mt19937_64 random(1);
+    std::vector<SuiteCell> cells;
+    for (int i = 0; i < 100'000; ++i) cells.push_back(MakeCell(std::to_string(random()), 0, 2, i));
+    Status status = this->AppendTo(**store, 2, cells);
+    if (status.ok()) status = (*store)->Commit(2);
+    const bool is_told = status.code() == StatusCode::kResourceExhausted &&
+                         status.message().find("free some space") != std::string::npos;
+    if (!is_told) std::fprintf(stderr, "%s\n", status.ToString().c_str());
+    _exit(is_told ? 0 : 2);
+  }
+  int outcome = 0;
+  waitpid(child, &outcome, 0);
+  EXPECT_TRUE(WIFEXITED(outcome));
+  EXPECT_EQ(WEXITSTATUS(outcome), 0);
+  this->Reopen();
+  EXPECT_EQ(*this->store_->LastEpoch(), 1U);
+  EXPECT_THAT(this->Read(), ::testing::ElementsAre(MakeCell("a", 0, 1, 10)));
+}
+
 TYPED_TEST_P(ViewStoreSuite, ADamagedStoreIsNamed) {
   this->Reopen();
   ASSERT_EQ(this->Append(1, {MakeCell("a", 0, 1, 10)}), OkStatus());
@@ -417,6 +451,7 @@ REGISTER_TYPED_TEST_SUITE_P(ViewStoreSuite, AnEpochIsVisibleAsAWholeAfterItsComm
                             EpochsAreCommittedInOrderOrDiscarded, TheNewestVersionWinsWhateverTheOrder,
                             AFencedAttemptIsRefused, WhatCannotBeAViewIsRefused, ScalarKeysAndValuesHaveTheirTypes,
                             AKillBetweenAppendAndCommitLosesTheEpochAndNothingElse, AKillWhileCompactingLosesNothing,
-                            AKillAtAnyTimeLeavesWholeEpochs, ADamagedStoreIsNamed, EqualsTheObviousMap);
+                            AFullDiskIsToldAndNothingIsHalfWritten, AKillAtAnyTimeLeavesWholeEpochs,
+                            ADamagedStoreIsNamed, EqualsTheObviousMap);
 
 }  // namespace millrace
