@@ -163,13 +163,19 @@ void DecodeStructs(const ColumnDecoder& decoder, duckdb_vector vector, std::size
 
 void DecodeOptionals(const ColumnDecoder& decoder, duckdb_vector vector, std::size_t first, std::size_t count,
                      const Slots& slots, IssueCollector& issues) {
-  for (std::size_t i = 0; i < count; ++i) {
+  for (std::size_t i = 0; i < count;) {
     if (!slots.IsValid(first + i)) {
-      decoder.type->optional_reset(slots.At(i));
+      decoder.type->optional_reset(slots.At(i++));
       continue;
     }
-    OneRowScope scope(issues, i);
-    decoder.children[0].Decode(vector, first + i, 1, decoder.type->optional_emplace(slots.At(i)), 0, issues);
+    // The values of optionals lie as far apart as the optionals do: a run of them is decoded at once.
+    void* value = decoder.type->optional_emplace(slots.At(i));
+    std::size_t run = i + 1;
+    for (; run < count && slots.IsValid(first + run); ++run) decoder.type->optional_emplace(slots.At(run));
+    IssueCollector inner = issues;
+    if (!inner.is_one_row()) inner.SetRows(issues.RowOf(i));
+    decoder.children[0].Decode(vector, first + i, run - i, value, slots.stride, inner);
+    i = run;
   }
 }
 

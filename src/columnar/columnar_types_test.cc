@@ -68,7 +68,9 @@ Everything Sample(int i) {
   e.precise = i / 3.0;
   e.text = i % 3 == 0 ? "" : std::string(static_cast<std::size_t>(i % 30), 'x') + "é";
   e.raw.assign(static_cast<std::size_t>(i % 20), std::byte{0xFF});
-  e.at = i == 5 ? Timestamp::Min() : i == 6 ? Timestamp::Max() : Timestamp::FromMicros(i * 1'000'003 - 50);
+  e.at = i == 5   ? Timestamp::Min()
+         : i == 6 ? Timestamp::Max()
+                  : Timestamp::FromMicros(i * std::int64_t{1'000'003} - 50);
   e.took = Duration(i * 7);
   e.color = i % 2 == 0 ? Color::kBlue : Color::kRed;
   if (i % 4 != 0) e.maybe = i;
@@ -183,6 +185,21 @@ TEST(ColumnarTypesTest, WhatCannotFitIsToldWithBothTypes) {
   EXPECT_THAT(ReadOne<Inner>("SELECT {'number': 1} AS v").problem, HasSubstr("column v.note is missing"));
   EXPECT_EQ(ReadOne<std::string>("SELECT 'b'::ENUM('a','b')").value, "b");
   EXPECT_THAT(ReadOne<std::vector<std::int32_t>>("SELECT [1,2,3]::INTEGER[3]").value, ElementsAre(1, 2, 3));
+}
+
+TEST(ColumnarTypesTest, IssuesOfOptionalsNameTheirRows) {
+  Connection connection = Memory();
+  Result result = *connection.Query("SELECT CASE WHEN range % 2 = 0 THEN range END AS v FROM range(134)");
+  ASSERT_EQ(result.Bind(0, TypeOf<std::optional<std::int8_t>>()), OkStatus());
+  ASSERT_TRUE(*result.Next());
+  std::vector<std::optional<std::int8_t>> values(134, 99);
+  std::vector<FieldIssue> issues;
+  result.Decode(0, 0, values.size(), values.data(), sizeof(values[0]), &issues);
+  ASSERT_EQ(issues.size(), 3U);
+  EXPECT_EQ(issues[0].row, 128U);
+  EXPECT_EQ(issues[2].row, 132U);
+  EXPECT_EQ(values[126], 126);
+  EXPECT_EQ(values[127], std::nullopt);
 }
 
 TEST(ColumnarTypesTest, AnyValueHasAText) {

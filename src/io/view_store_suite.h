@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -17,6 +18,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <thread>
 #include <tuple>
 #include <vector>
 
@@ -334,6 +336,36 @@ TYPED_TEST_P(ViewStoreSuite, AKillAtAnyTimeLeavesWholeEpochs) {
   EXPECT_GT(before, 0U);
 }
 
+TYPED_TEST_P(ViewStoreSuite, ManyThreadsAppendWhileOthersRead) {
+  this->Reopen();
+  for (std::uint64_t epoch = 1; epoch <= 5; ++epoch) {
+    std::vector<std::thread> threads;
+    std::atomic<int> failures = 0;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([&, t] {
+        for (int batch = 0; batch < 10; ++batch) {
+          std::vector<SuiteCell> cells;
+          for (int i = 0; i < 50; ++i) {
+            cells.push_back(MakeCell(std::to_string(t) + " " + std::to_string(batch * 50 + i), 0, epoch, i));
+          }
+          if (!this->Append(epoch, cells).ok()) ++failures;
+        }
+      });
+    }
+    threads.emplace_back([&] {
+      for (int i = 0; i < 5; ++i) {
+        const std::vector<SuiteCell> cells = this->Read();
+        if (cells.size() != (epoch == 1 ? 0U : 2000U)) ++failures;
+        for (const SuiteCell& cell : cells) failures += cell.version.pane == epoch - 1 ? 0 : 1;
+      }
+    });
+    for (std::thread& thread : threads) thread.join();
+    ASSERT_EQ(failures, 0);
+    ASSERT_EQ(this->store_->Commit(epoch), OkStatus());
+  }
+  EXPECT_EQ(this->Read().size(), 2000U);
+}
+
 TYPED_TEST_P(ViewStoreSuite, AFullDiskIsToldAndNothingIsHalfWritten) {
   this->Reopen();
   ASSERT_EQ(this->Append(1, {MakeCell("a", 0, 1, 10)}), OkStatus());
@@ -447,11 +479,11 @@ TYPED_TEST_P(ViewStoreSuite, EqualsTheObviousMap) {
   EXPECT_GT(oracle.size(), 500U);
 }
 
-REGISTER_TYPED_TEST_SUITE_P(ViewStoreSuite, AnEpochIsVisibleAsAWholeAfterItsCommit, AnAppliedEpochIsNotAppliedAgain,
-                            EpochsAreCommittedInOrderOrDiscarded, TheNewestVersionWinsWhateverTheOrder,
-                            AFencedAttemptIsRefused, WhatCannotBeAViewIsRefused, ScalarKeysAndValuesHaveTheirTypes,
-                            AKillBetweenAppendAndCommitLosesTheEpochAndNothingElse, AKillWhileCompactingLosesNothing,
-                            AFullDiskIsToldAndNothingIsHalfWritten, AKillAtAnyTimeLeavesWholeEpochs,
-                            ADamagedStoreIsNamed, EqualsTheObviousMap);
+REGISTER_TYPED_TEST_SUITE_P(ViewStoreSuite, ManyThreadsAppendWhileOthersRead, AnEpochIsVisibleAsAWholeAfterItsCommit,
+                            AnAppliedEpochIsNotAppliedAgain, EpochsAreCommittedInOrderOrDiscarded,
+                            TheNewestVersionWinsWhateverTheOrder, AFencedAttemptIsRefused, WhatCannotBeAViewIsRefused,
+                            ScalarKeysAndValuesHaveTheirTypes, AKillBetweenAppendAndCommitLosesTheEpochAndNothingElse,
+                            AKillWhileCompactingLosesNothing, AFullDiskIsToldAndNothingIsHalfWritten,
+                            AKillAtAnyTimeLeavesWholeEpochs, ADamagedStoreIsNamed, EqualsTheObviousMap);
 
 }  // namespace millrace
