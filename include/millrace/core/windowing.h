@@ -36,7 +36,7 @@ struct PaneTrigger {
 };
 
 /// Beam's AfterWatermark.pastEndOfWindow() with early and late firings. Without `late`, what comes after the on-time
-/// firing and within the allowed lateness fires once, when the window expires.
+/// firing is lost, so Millrace, as Beam, refuses it together with an allowed lateness.
 struct AfterWatermark {
   PaneTrigger early{};
   PaneTrigger late{};

@@ -42,7 +42,7 @@ class SourceOperator : public Operator {
 };
 
 template <class Source>
-class ReadKernel final : public SourceOperator, private SourceSink {
+class ReadKernel final : public SourceOperator, public SourceSink {
  public:
   using T = typename Source::Element;
 

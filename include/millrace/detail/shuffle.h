@@ -20,7 +20,8 @@ class Shuffle {
   bool needed() const { return context_->workers() > 1; }
   bool Owns(std::uint64_t hash) const { return OwnerOf(hash, context_->workers()) == context_->worker(); }
 
-  /// Copies row `index` for its owner. Nothing is sent before `ShipFull`.
+  /// Copies row `index` for its owner, which is another worker: a watermark does not wait for what one sends oneself.
+  /// Nothing is sent before `ShipFull`.
   void Add(Batch<Row>& batch, std::size_t index, std::uint64_t hash) {
     AddTo(batch, index, static_cast<std::size_t>(OwnerOf(hash, context_->workers())));
   }
@@ -73,10 +74,17 @@ class ReshuffleKernel final : public Operator {
   void Process(BatchBase& batch, int /*input*/) override {
     if (!shuffle_.needed()) return context().output(0).Deliver(batch);
     auto& rows = static_cast<Batch<T>&>(batch);
+    own_.CopyHeader(rows);
     for (std::size_t row = 0; row < rows.size(); ++row) {
-      shuffle_.AddTo(rows, row, next_);
+      if (static_cast<int>(next_) == context().worker()) {
+        own_.CopyRow(rows, row);
+      } else {
+        shuffle_.AddTo(rows, row, next_);
+      }
       next_ = (next_ + 1) % static_cast<std::size_t>(context().workers());
     }
+    context().output(0).Deliver(own_);
+    own_.Clear();
     shuffle_.ShipFull();
   }
   void ProcessRemote(BatchBase& batch) override { context().output(0).Deliver(batch); }
@@ -84,6 +92,7 @@ class ReshuffleKernel final : public Operator {
 
  private:
   Shuffle<T> shuffle_;
+  Batch<T> own_;  // the rows that stay here
   std::size_t next_ = 0;
 };
 

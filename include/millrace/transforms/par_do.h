@@ -38,7 +38,7 @@ template <class... T>
 struct OutputTypes<TypeList<Output<T>...>> {
   static std::vector<const TypeInfo*> Infos() { return {&TypeInfoOf<T>()...}; }
   template <std::size_t... kAt>
-  static auto Tuple(Graph& graph, int transform, std::index_sequence<kAt...>) {
+  static auto Tuple([[maybe_unused]] Graph& graph, [[maybe_unused]] int transform, std::index_sequence<kAt...>) {
     return std::make_tuple(GraphAccess::Output<T>(graph, transform, kAt)...);
   }
   static auto Tuple(Graph& graph, int transform) {

@@ -1,0 +1,204 @@
+#include "exec/worker_graph.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace millrace::exec {
+
+using detail::SourceOperator;
+
+// An operator with its surroundings, and the context that it sees.
+struct WorkerGraph::Node final : detail::OperatorContext {
+  Node(int i, const PlanNode& p, WorkerEnvironment& e)
+      : index(i),
+        plan(p),
+        environment(e),
+        outputs(static_cast<std::size_t>(p.outputs)),
+        channels(static_cast<std::size_t>(p.keyed ? e.workers() : 1)),
+        op(p.make()) {}
+
+  const std::string& label() const override { return plan.label; }
+  int worker() const override { return environment.worker(); }
+  int workers() const override { return environment.workers(); }
+  bool streaming() const override { return environment.streaming(); }
+  Timestamp processing_time() const override { return environment.processing_time(); }
+  detail::OutputPort& output(int i) override { return outputs[static_cast<std::size_t>(i)]; }
+  detail::MetricsContainer& metrics() override { return container; }
+  void Ship(int to, std::unique_ptr<detail::BatchBase> batch) override {
+    environment.Ship(index, to, std::move(batch));
+  }
+  detail::SideInputValue GetSideInput(int i, const BoundedWindow& window) override {
+    return environment.GetSideInput(plan.side_inputs[static_cast<std::size_t>(i)], window);
+  }
+  bool stopping() const override { return environment.stopping(); }
+
+  SourceOperator& source() { return static_cast<SourceOperator&>(*op); }
+
+  int index;
+  const PlanNode& plan;
+  WorkerEnvironment& environment;
+  std::vector<detail::OutputPort> outputs;
+  detail::MetricsContainer container;
+  engine::InputWatermark channels;
+  Timestamp input_watermark = Timestamp::Min();
+  Timestamp output_watermark = Timestamp::Min();
+  Timestamp sent_watermark = Timestamp::Min();  // to the other workers
+  SourceOperator::State source_state = SourceOperator::State::kMore;
+  bool opened = false;
+  std::unique_ptr<detail::Operator> op;
+};
+
+WorkerGraph::WorkerGraph(const Plan& plan, WorkerEnvironment& environment, const detail::ReadLimits& limits)
+    : plan_(plan), environment_(environment) {
+  for (std::size_t i = 0; i < plan.nodes.size(); ++i) {
+    const PlanNode& planned = plan.nodes[i];
+    auto node = std::make_unique<Node>(static_cast<int>(i), planned, environment);
+    for (const Upstream& upstream : planned.inputs) {
+      nodes_[static_cast<std::size_t>(upstream.node)]->output(upstream.output).Connect(node->op.get(), 0);
+    }
+    if (planned.is_source) {
+      sources_.push_back(static_cast<int>(i));
+      detail::ReadLimits own = limits;
+      own.max_disorder = environment.streaming() ? planned.read->max_disorder.value_or(Duration(-1)) : Duration(-1);
+      node->source().Start(environment.RestrictionsOf(static_cast<int>(i)), own);
+    }
+    if (planned.is_collector) {
+      static_cast<detail::SideInputOperator&>(*node->op).Attach(environment.StoreOf(static_cast<int>(i)));
+    }
+    nodes_.push_back(std::move(node));
+  }
+}
+
+WorkerGraph::~WorkerGraph() = default;
+
+void WorkerGraph::Open() {
+  for (auto& node : nodes_) {
+    node->op->Open(*node);
+    node->opened = true;
+  }
+}
+
+void WorkerGraph::Close() {
+  for (auto& node : nodes_) {
+    if (node->opened) node->op->Close();
+    node->opened = false;
+  }
+}
+
+void WorkerGraph::ReceiveBatch(int node, detail::BatchBase& batch) {
+  nodes_[static_cast<std::size_t>(node)]->op->ProcessRemote(batch);
+}
+
+void WorkerGraph::ReceiveWatermark(int node, int from, Timestamp watermark) {
+  nodes_[static_cast<std::size_t>(node)]->channels.Advance(static_cast<std::size_t>(from), watermark);
+}
+
+bool WorkerGraph::MayRun(const Node& node) const {
+  return std::all_of(node.plan.gates.begin(), node.plan.gates.end(), [this](int collector) {
+    return environment_.GetSideInput(collector, BoundedWindow::Global()) != nullptr;
+  });
+}
+
+SourceOperator::State WorkerGraph::RunSource() {
+  Node* chosen = nullptr;
+  bool waiting = false;
+  ++turn_;
+  for (std::size_t i = 0; i < sources_.size(); ++i) {
+    Node& node = *nodes_[static_cast<std::size_t>(sources_[(turn_ + i) % sources_.size()])];
+    if (node.source_state == SourceOperator::State::kDone) continue;
+    if (!MayRun(node) ||
+        (node.source_state == SourceOperator::State::kWaiting && node.source().ResumeAt() > environment_.processing_time())) {
+      waiting = true;
+      continue;
+    }
+    if (chosen == nullptr || node.output_watermark < chosen->output_watermark) chosen = &node;
+  }
+  if (chosen == nullptr) return waiting ? SourceOperator::State::kWaiting : SourceOperator::State::kDone;
+  chosen->source_state = chosen->source().RunBundle();
+  return SourceOperator::State::kMore;
+}
+
+void WorkerGraph::FinishBundle() {
+  for (auto& node : nodes_) node->op->FinishBundle();
+}
+
+void WorkerGraph::PropagateWatermarks(bool broadcast) {
+  const int self = environment_.worker();
+  for (auto& owned : nodes_) {
+    Node& node = *owned;
+    if (node.plan.is_source) {
+      node.output_watermark = std::max(node.output_watermark, node.source().Watermark());
+      continue;
+    }
+    Timestamp local = Timestamp::Max();
+    for (const Upstream& upstream : node.plan.inputs) {
+      local = std::min(local, nodes_[static_cast<std::size_t>(upstream.node)]->output_watermark);
+    }
+    Timestamp input = local;
+    if (node.plan.keyed && environment_.workers() > 1) {
+      if (broadcast && local > node.sent_watermark) {
+        node.op->FlushRemote();
+        node.sent_watermark = local;
+        for (int to = 0; to < environment_.workers(); ++to) {
+          if (to != self) environment_.SendWatermark(node.index, to, local);
+        }
+      }
+      // What was not broadcast yet may still be in a buffer for others, but is not in one for this worker.
+      node.channels.Advance(static_cast<std::size_t>(self), local);
+      input = node.channels.current();
+    }
+    if (input <= node.input_watermark && node.plan.side_inputs.empty()) continue;
+    node.input_watermark = std::max(node.input_watermark, input);
+    node.output_watermark = std::max(node.output_watermark, node.op->AdvanceWatermark(node.input_watermark));
+  }
+}
+
+void WorkerGraph::AdvanceProcessingTime(Timestamp now) {
+  for (auto& node : nodes_) {
+    if (node->op->NextProcessingTime() <= now) node->op->AdvanceProcessingTime(now);
+  }
+}
+
+Timestamp WorkerGraph::NextProcessingTime() const {
+  Timestamp next = Timestamp::Max();
+  for (const auto& node : nodes_) next = std::min(next, node->op->NextProcessingTime());
+  return next;
+}
+
+Timestamp WorkerGraph::SourceResumeAt() const {
+  Timestamp next = Timestamp::Max();
+  for (const int source : sources_) {
+    Node& node = *nodes_[static_cast<std::size_t>(source)];
+    if (node.source_state == SourceOperator::State::kWaiting) next = std::min(next, node.source().ResumeAt());
+  }
+  return next;
+}
+
+bool WorkerGraph::done() const {
+  return std::all_of(nodes_.begin(), nodes_.end(), [](const auto& node) {
+    return node->output_watermark == Timestamp::Max() &&
+           (!node->plan.keyed || node->environment.workers() == 1 || node->sent_watermark == Timestamp::Max());
+  });
+}
+
+Timestamp WorkerGraph::SourceWatermark() const {
+  Timestamp low = Timestamp::Max();
+  for (const int source : sources_) low = std::min(low, nodes_[static_cast<std::size_t>(source)]->output_watermark);
+  return low;
+}
+
+std::int64_t WorkerGraph::elements_read() const {
+  std::int64_t sum = 0;
+  for (const int source : sources_) sum += nodes_[static_cast<std::size_t>(source)]->outputs[0].elements();
+  return sum;
+}
+
+StepMetrics WorkerGraph::Metrics(int node) const { return nodes_[static_cast<std::size_t>(node)]->container.Read(); }
+
+std::int64_t WorkerGraph::ElementsOut(int node) const {
+  std::int64_t sum = 0;
+  for (const detail::OutputPort& port : nodes_[static_cast<std::size_t>(node)]->outputs) sum += port.elements();
+  return sum;
+}
+
+}  // namespace millrace::exec

@@ -1,0 +1,59 @@
+#include "millrace/core/pipeline.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "model/describe.h"
+#include "model/validate.h"
+#include "millrace/transforms/side_input.h"
+
+namespace millrace {
+
+Pipeline::Pipeline() : graph_(std::make_unique<detail::Graph>()) {}
+Pipeline::~Pipeline() = default;
+Pipeline::Pipeline(Pipeline&&) noexcept = default;
+Pipeline& Pipeline::operator=(Pipeline&&) noexcept = default;
+
+Status Pipeline::Validate(bool streaming) const {
+  const std::vector<std::string> mistakes = model::FindMistakes(*graph_, streaming);
+  if (mistakes.empty()) return OkStatus();
+  std::string text = mistakes.size() == 1 ? "the pipeline has a mistake:"
+                                          : "the pipeline has " + std::to_string(mistakes.size()) + " mistakes:";
+  for (const std::string& mistake : mistakes) text += "\n  " + mistake;
+  return InvalidArgumentError(text);
+}
+
+std::string Pipeline::Describe() const { return model::Describe(*graph_); }
+
+namespace detail {
+
+void CheckSideInputs(Graph& graph, ParDoPayload& payload, const std::vector<const std::type_info*>& types) {
+  std::vector<SideInputUse> ordered;
+  for (std::size_t i = 0; i < payload.declared_side_inputs.size(); ++i) {
+    const std::string& name = payload.declared_side_inputs[i];
+    const auto bound = std::find_if(payload.side_inputs.begin(), payload.side_inputs.end(),
+                                    [&](const SideInputUse& use) { return use.name == name; });
+    if (bound == payload.side_inputs.end()) {
+      graph.AddMistake(graph.CurrentLabel(), "side input \"" + name + "\" is not bound; add .WithSideInput(\"" + name +
+                                                 "\", AsMap(...)), AsSingleton or AsIterable");
+      continue;
+    }
+    if (*bound->value_type != *types[i]) {
+      graph.AddMistake(graph.CurrentLabel(), "side input \"" + name + "\" is declared as " +
+                                                 ReadableTypeName(*types[i]) + " but bound to " +
+                                                 ReadableTypeName(*bound->value_type));
+      continue;
+    }
+    ordered.push_back(*bound);
+  }
+  for (const SideInputUse& use : payload.side_inputs) {
+    const auto& declared = payload.declared_side_inputs;
+    if (std::find(declared.begin(), declared.end(), use.name) == declared.end()) {
+      graph.AddMistake(graph.CurrentLabel(), "its DoFn has no side input \"" + use.name + "\"");
+    }
+  }
+  payload.side_inputs = std::move(ordered);
+}
+
+}  // namespace detail
+}  // namespace millrace

@@ -1,0 +1,208 @@
+#include "runner/native/native_runner.h"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "exec/plan.h"
+#include "millrace/io/view_sink.h"
+#include "runner/native/log_dead_letters.h"
+#include "runner/native/worker.h"
+
+namespace millrace::native {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+Timestamp SystemNow() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return Timestamp(std::chrono::duration_cast<Duration>(now));
+}
+
+Status DeclareViews(const detail::Graph& graph, ViewSink* sink) {
+  if (sink == nullptr) return OkStatus();
+  for (const detail::Transform& transform : graph.transforms()) {
+    const auto* view = std::get_if<detail::ViewPayload>(&transform.payload);
+    if (view == nullptr) continue;
+    const ViewDescriptor descriptor{.name = view->name,
+                                    .key = view->key_type,
+                                    .value = view->value_type,
+                                    .key_column = view->key_column,
+                                    .value_column = view->value_column};
+    const Status declared = sink->Declare(descriptor);
+    if (!declared.ok()) return declared.WithContext(transform.label);
+  }
+  return OkStatus();
+}
+
+// Sources' restrictions and the stores of side inputs.
+Status Prepare(const exec::Plan& plan, Shared& shared) {
+  const SplitOptions split{.workers = shared.workers, .streaming = shared.streaming};
+  for (const exec::PlanNode& node : plan.nodes) {
+    std::unique_ptr<SharedRestrictions> restrictions;
+    std::unique_ptr<SharedSideInput> side_input;
+    if (node.is_source) {
+      StatusOr<std::vector<Restriction>> initial = node.read->initial_restrictions(split);
+      if (!initial.ok()) return initial.status().WithContext(node.label);
+      restrictions = std::make_unique<SharedRestrictions>(*std::move(initial), shared.workers);
+    }
+    if (node.is_collector) {
+      const std::unique_ptr<detail::Operator> collector = node.make();
+      side_input = std::make_unique<SharedSideInput>(
+          node.side_window_fn, static_cast<detail::SideInputOperator&>(*collector).Empty());
+    }
+    shared.restrictions.push_back(std::move(restrictions));
+    shared.side_inputs.push_back(std::move(side_input));
+  }
+  return OkStatus();
+}
+
+class Run {
+ public:
+  Run(const detail::Graph& graph, const RunOptions& options) : graph_(graph), options_(options) {}
+
+  PipelineResult Execute() {
+    const Status status = Start();
+    if (!status.ok()) {
+      result_.state = PipelineResult::State::kFailed;
+      result_.status = status;
+      return std::move(result_);
+    }
+    Watch();
+    for (std::thread& thread : threads_) thread.join();
+    Conclude();
+    return std::move(result_);
+  }
+
+ private:
+  Status Start() {
+    started_ = Clock::now();
+    exec::PlanSinks sinks{.views = options_.views.get(), .dead_letters = options_.dead_letters.get()};
+    if (sinks.dead_letters == nullptr) {
+      log_letters_ = std::make_unique<LogDeadLetters>();
+      sinks.dead_letters = log_letters_.get();
+    }
+    if (Status declared = DeclareViews(graph_, sinks.views); !declared.ok()) return declared;
+    plan_ = exec::MakePlan(graph_, sinks);
+    shared_.workers = options_.threads > 0 ? options_.threads : std::max(1U, std::thread::hardware_concurrency());
+    shared_.workers = std::min(shared_.workers, detail::kShards);
+    shared_.streaming = options_.streaming;
+    shared_.clock = options_.processing_time ? options_.processing_time : SystemNow;
+    for (int i = 0; i < shared_.workers; ++i) {
+      shared_.inboxes.push_back(
+          std::make_unique<Inbox>(plan_.nodes.size(), static_cast<std::size_t>(std::max(1, options_.queue_batches))));
+    }
+    if (Status prepared = Prepare(plan_, shared_); !prepared.ok()) return prepared;
+    detail::ReadLimits limits;
+    limits.bundle_elements = std::max<std::int64_t>(1, options_.bundle_elements);
+    for (int i = 0; i < shared_.workers; ++i) {
+      workers_.push_back(std::make_unique<Worker>(i, plan_, shared_, limits));
+    }
+    running_ = shared_.workers;
+    for (auto& worker : workers_) {
+      threads_.emplace_back([this, &worker] {
+        worker->Run();
+        const std::lock_guard lock(mutex_);
+        --running_;
+        finished_.notify_one();
+      });
+    }
+    return OkStatus();
+  }
+
+  // Until the workers have finished: reports progress, and carries a cancellation over.
+  void Watch() {
+    const bool reports = options_.on_progress != nullptr;
+    const auto interval = std::chrono::microseconds(options_.cancel != nullptr ? std::min<Duration>(options_.progress_interval, std::chrono::milliseconds(20)) : options_.progress_interval);
+    auto next_report = started_ + options_.progress_interval;
+    std::unique_lock lock(mutex_);
+    while (running_ > 0) {
+      if (!reports && options_.cancel == nullptr) {
+        finished_.wait(lock);
+        continue;
+      }
+      finished_.wait_for(lock, interval);
+      if (options_.cancel != nullptr && options_.cancel->load()) {
+        cancelled_ = running_ > 0;
+        shared_.state.Cancel();
+      }
+      if (reports && running_ > 0 && Clock::now() >= next_report) {
+        lock.unlock();
+        options_.on_progress(CurrentProgress(false));
+        next_report = Clock::now() + options_.progress_interval;
+        lock.lock();
+      }
+    }
+    lock.unlock();
+    if (reports) options_.on_progress(CurrentProgress(true));
+  }
+
+  Progress CurrentProgress(bool done) const {
+    Progress progress;
+    progress.watermark = Timestamp::Max();
+    for (const auto& worker : workers_) {
+      progress.elements_read += worker->graph().elements_read();
+      progress.watermark = std::min(progress.watermark, worker->source_watermark());
+    }
+    progress.elapsed_s = std::chrono::duration<double>(Clock::now() - started_).count();
+    progress.done = done;
+    return progress;
+  }
+
+  void Conclude() {
+    result_.status = shared_.state.status();
+    if (result_.status.ok() && !cancelled_) result_.status = FinishSinks();
+    if (!result_.status.ok()) {
+      result_.state = PipelineResult::State::kFailed;
+    } else if (cancelled_) {
+      result_.status = FinishSinks();
+      result_.state = result_.status.ok() ? PipelineResult::State::kCancelled : PipelineResult::State::kFailed;
+    }
+    for (std::size_t node = 0; node < plan_.nodes.size(); ++node) {
+      const std::string& label = plan_.nodes[node].label;
+      StepCounts& counts = result_.steps[label];
+      for (const auto& worker : workers_) {
+        const StepMetrics metrics = worker->graph().Metrics(static_cast<int>(node));
+        result_.metrics[label].Add(metrics);
+        counts.elements_out += worker->graph().ElementsOut(static_cast<int>(node));
+        const auto late = metrics.counters.find("late_dropped");
+        if (late != metrics.counters.end()) counts.late_dropped += late->second;
+      }
+    }
+    result_.wall_s = std::chrono::duration<double>(Clock::now() - started_).count();
+  }
+
+  Status FinishSinks() {
+    if (options_.views != nullptr) {
+      if (Status finished = options_.views->Finish(); !finished.ok()) return finished;
+    }
+    return options_.dead_letters != nullptr ? options_.dead_letters->Finish() : OkStatus();
+  }
+
+  const detail::Graph& graph_;
+  const RunOptions& options_;
+  Clock::time_point started_;
+  std::unique_ptr<LogDeadLetters> log_letters_;
+  exec::Plan plan_;
+  Shared shared_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::thread> threads_;
+  std::mutex mutex_;
+  std::condition_variable finished_;
+  int running_ = 0;
+  bool cancelled_ = false;
+  PipelineResult result_;
+};
+
+}  // namespace
+
+PipelineResult RunNative(const detail::Graph& graph, const RunOptions& options) { return Run(graph, options).Execute(); }
+
+}  // namespace millrace::native

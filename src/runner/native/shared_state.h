@@ -1,0 +1,70 @@
+// What the workers of one run share: restrictions still to be read, side inputs, and how the run ends.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "exec/plan.h"
+#include "millrace/detail/read_kernel.h"
+#include "millrace/detail/side_input_kernel.h"
+
+namespace millrace::native {
+
+/// One source's restrictions. Bounded ones are handed out in order to whoever asks; unbounded ones are dealt to the
+/// workers in turn, and each worker keeps its own.
+class SharedRestrictions final : public detail::RestrictionQueue {
+ public:
+  SharedRestrictions(std::vector<Restriction> restrictions, int workers);
+
+  std::optional<Restriction> Claim(int worker) override;
+  Timestamp PendingLow() const override { return Timestamp::FromMicros(low_.load(std::memory_order_acquire)); }
+
+ private:
+  void UpdateLow();
+
+  std::mutex mutex_;
+  std::deque<Restriction> bounded_;
+  std::deque<Timestamp> bounded_low_;  // the least event time of each restriction and all behind it
+  std::vector<std::deque<Restriction>> unbounded_;  // by worker
+  std::atomic<std::int64_t> low_{Timestamp::Max().micros()};
+};
+
+/// One side input, by window of its own windowing.
+class SharedSideInput final : public detail::SideInputStore {
+ public:
+  SharedSideInput(const WindowFn& fn, detail::SideInputValue empty) : fn_(fn), empty_(std::move(empty)) {}
+
+  void Publish(const BoundedWindow& window, detail::SideInputValue value) override;
+  void CompleteThrough(Timestamp watermark) override;
+  /// The value for the window that `main_window` maps to (Beam: the one that holds its last timestamp), or null.
+  detail::SideInputValue Get(const BoundedWindow& main_window) const;
+
+ private:
+  WindowFn fn_;
+  detail::SideInputValue empty_;
+  mutable std::mutex mutex_;
+  std::map<BoundedWindow, detail::SideInputValue> values_;
+  Timestamp complete_ = Timestamp::Min();
+};
+
+/// The first failure ends the run.
+class RunState {
+ public:
+  void Fail(Status status);
+  void Cancel() { ended_.store(true, std::memory_order_release); }
+  /// The run has failed or was cancelled: everyone is to stop.
+  bool ended() const { return ended_.load(std::memory_order_acquire); }
+  Status status() const;
+
+ private:
+  mutable std::mutex mutex_;
+  Status status_;
+  std::atomic<bool> ended_{false};
+};
+
+}  // namespace millrace::native

@@ -1,0 +1,117 @@
+#include "runner/native/worker.h"
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <string>
+#include <utility>
+
+namespace millrace::native {
+
+using detail::SourceOperator;
+
+namespace {
+
+// Ends a worker whose run has been ended by somebody else.
+struct RunEnded {};
+
+constexpr int kMessagesPerTurn = 256;
+constexpr auto kLongestWait = std::chrono::milliseconds(1);
+// Between two broadcasts of watermarks: short beside any latency that is promised, long beside a bundle.
+constexpr Duration kBroadcastEvery = std::chrono::milliseconds(1);
+
+}  // namespace
+
+Worker::Worker(int index, const exec::Plan& plan, Shared& shared, const detail::ReadLimits& limits)
+    : index_(index),
+      shared_(shared),
+      inbox_(*shared.inboxes[static_cast<std::size_t>(index)]),
+      now_(shared.clock()),
+      graph_(plan, *this, limits) {}
+
+void Worker::Run() {
+  try {
+    graph_.Open();
+    Loop();
+  } catch (const RunEnded&) {
+  } catch (const detail::PipelineFailure& failure) {
+    shared_.state.Fail(failure.status());
+  } catch (const std::exception& error) {
+    shared_.state.Fail(InternalError(std::string("a worker failed: ") + error.what()));
+  }
+  try {
+    graph_.Close();
+  } catch (const std::exception& error) {
+    shared_.state.Fail(UnknownError(std::string("a DoFn's Teardown failed: ") + error.what()));
+  }
+  for (auto& inbox : shared_.inboxes) inbox->Wake();
+}
+
+void Worker::Loop() {
+  Timestamp last_broadcast = Timestamp::Min();
+  while (!graph_.done()) {
+    if (shared_.state.ended()) throw RunEnded{};
+    now_ = shared_.clock();
+    const bool received = Receive(0, kMessagesPerTurn);
+    if (graph_.NextProcessingTime() <= now_) graph_.AdvanceProcessingTime(now_);
+    const SourceOperator::State sources = graph_.RunSource();
+    if (shared_.state.ended()) throw RunEnded{};
+    graph_.FinishBundle();
+    const bool idle = sources != SourceOperator::State::kMore;
+    const bool broadcast = idle || now_ - last_broadcast >= kBroadcastEvery;
+    if (broadcast) last_broadcast = now_;
+    graph_.PropagateWatermarks(broadcast);
+    source_watermark_.store(graph_.SourceWatermark().micros(), std::memory_order_relaxed);
+    if (idle && !received && !graph_.done()) WaitForWork();
+  }
+}
+
+void Worker::WaitForWork() {
+  const Timestamp next = std::min(graph_.SourceResumeAt(), graph_.NextProcessingTime());
+  const Duration left = next - shared_.clock();
+  if (left <= Duration(0)) return;
+  inbox_.Wait(std::min<Duration>(left, kLongestWait));
+}
+
+bool Worker::Receive(int first_node, int at_most) {
+  bool any = false;
+  for (int i = 0; i < at_most; ++i) {
+    std::optional<Message> message = inbox_.TryReceive(first_node);
+    if (!message) break;
+    any = true;
+    if (message->batch != nullptr) {
+      graph_.ReceiveBatch(message->node, *message->batch);
+    } else {
+      graph_.ReceiveWatermark(message->node, message->from, message->watermark);
+    }
+  }
+  return any;
+}
+
+void Worker::Ship(int node, int worker, std::unique_ptr<detail::BatchBase> batch) {
+  Message message{.node = node, .from = index_, .batch = std::move(batch), .watermark = {}};
+  Inbox& target = *shared_.inboxes[static_cast<std::size_t>(worker)];
+  while (!target.TrySend(message)) {
+    if (shared_.state.ended()) throw RunEnded{};
+    if (!Receive(node, kMessagesPerTurn)) inbox_.Wait(std::chrono::microseconds(100));
+  }
+}
+
+void Worker::SendWatermark(int node, int worker, Timestamp watermark) {
+  Message message{.node = node, .from = index_, .batch = nullptr, .watermark = watermark};
+  shared_.inboxes[static_cast<std::size_t>(worker)]->TrySend(message);
+}
+
+detail::SideInputValue Worker::GetSideInput(int collector, const BoundedWindow& main_window) {
+  return shared_.side_inputs[static_cast<std::size_t>(collector)]->Get(main_window);
+}
+
+detail::SideInputStore& Worker::StoreOf(int collector) {
+  return *shared_.side_inputs[static_cast<std::size_t>(collector)];
+}
+
+detail::RestrictionQueue& Worker::RestrictionsOf(int source) {
+  return *shared_.restrictions[static_cast<std::size_t>(source)];
+}
+
+}  // namespace millrace::native
