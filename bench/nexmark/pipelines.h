@@ -1,0 +1,22 @@
+// The queries as user pipelines on the public API.
+#pragma once
+
+#include <memory>
+#include <mutex>
+
+#include "millrace/core/pipeline.h"
+#include "nexmark/options.h"
+#include "nexmark/rows.h"
+
+namespace millrace::nexmark {
+
+/// Where a pipeline leaves its check.
+struct CheckResult {
+  std::mutex mutex;
+  Check check;
+};
+
+/// Builds the query of `options`. `result` is filled while the pipeline runs.
+void BuildQuery(const Options& options, Pipeline& pipeline, std::shared_ptr<CheckResult> result);
+
+}  // namespace millrace::nexmark
