@@ -41,6 +41,14 @@ class MustNotCompileTest(unittest.TestCase):
         self.assertEqual(code, 1)
         self.assertIn("lacks: a unicorn", error)
 
+    def test_fails_when_one_mistake_gives_two_errors(self):
+        code, error = self.check("// expect: an int needs" + ASSERTION + "int x = ;\n")
+        self.assertEqual(code, 1)
+        self.assertIn("prints 2 errors, not 1", error)
+
+    def test_several_errors_can_be_expected(self):
+        self.assertEqual(self.check("// expect: an int needs\n// errors: 2" + ASSERTION + "int x = ;\n")[0], 0)
+
     def test_fails_when_nothing_is_expected(self):
         code, error = self.check("int x = ;\n")
         self.assertEqual(code, 1)

@@ -123,11 +123,27 @@ class State {
   detail::StateUndo<T>* undo_;
 };
 
+namespace detail {
+/// What `fn.CreateAccumulator()` gives; one error if `fn` is no CombineFn.
+template <class Fn>
+auto AccumulatorOf([[maybe_unused]] const Fn& fn) {
+  constexpr bool kCombines = requires { fn.CreateAccumulator(); };
+  static_assert(kCombines,
+                "Millrace: CombiningState needs a CombineFn for one type of value: CountFn<V>, SumFn<V>, "
+                "MeanFn<V> or one of your own, not Count, Sum or Mean.");
+  if constexpr (kCombines) {
+    return fn.CreateAccumulator();
+  } else {
+    return 0;
+  }
+}
+}  // namespace detail
+
 /// Beam's CombiningState over a CombineFn.
 template <detail::FixedString kName, class Fn>
 class CombiningState {
  public:
-  using Value = decltype(std::declval<const Fn&>().CreateAccumulator());
+  using Value = decltype(detail::AccumulatorOf(std::declval<const Fn&>()));
   static constexpr std::string_view name() { return kName.view(); }
 
   bool IsEmpty() const { return !cell_->value.has_value(); }

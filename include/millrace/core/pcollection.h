@@ -4,8 +4,8 @@
 //
 // `>>` binds tighter than `|`, as in Beam's Python SDK. `pc.Apply("Count", CombinePerKey(Count{}))` says the same.
 // A transform is any type with `auto Expand(const PCollection<T>&) const`; composites need no base class. A literal
-// finds `>>` only for Millrace's own transforms, so a user's composite is applied as `in | X{}`, `in | Named("EU", X{})`
-// or `in.Apply("EU", X{})`.
+// finds `>>` only for Millrace's own transforms, so a user's composite is applied as `in | X{}`, `in | Named("EU",
+// X{})` or `in.Apply("EU", X{})`.
 #pragma once
 
 #include <memory>
@@ -15,11 +15,11 @@
 #include <utility>
 
 #include "millrace/detail/graph.h"
+#include "millrace/detail/poison.h"
 
 namespace millrace {
 
-template <class T>
-class PCollection;
+class Pipeline;
 
 namespace detail {
 /// A transform with its label.
@@ -36,21 +36,11 @@ inline constexpr bool kIsLabelled<Labelled<X>> = true;
 /// Millrace's own transforms derive from it, so that `"label" >> X` is found.
 struct TransformBase {};
 
-/// Says that one mistake has been reported; whatever is applied to it gives another, so that no error follows it.
-struct Poison {
-  template <class X>
-  friend Poison operator|(Poison, X&&) {
-    return {};
-  }
-  template <class X>
-  Poison Apply(std::string_view, X&&) const {
-    return {};
-  }
-};
-
 template <class X>
 std::string DefaultLabel(const X& transform) {
-  if constexpr (requires { { transform.DefaultLabel() } -> std::convertible_to<std::string>; }) {
+  if constexpr (requires {
+                  { transform.DefaultLabel() } -> std::convertible_to<std::string>;
+                }) {
     return transform.DefaultLabel();
   } else {
     return ShortTypeName(typeid(X));
@@ -58,6 +48,30 @@ std::string DefaultLabel(const X& transform) {
 }
 
 struct GraphAccess;
+
+template <class X>
+concept IsRootTransform = requires(const X& transform, Pipeline& pipeline) { transform.Expand(pipeline); };
+template <class X, class T>
+concept IsTransformOf = requires(const X& transform, const PCollection<T>& in) { transform.Expand(in); };
+
+/// One error for what cannot be applied to a PCollection<T>.
+template <class X, class T>
+constexpr bool CheckTransform() {
+  if constexpr (IsTransformOf<X, T>) {
+    return true;
+  } else if constexpr (IsRootTransform<X>) {
+    static_assert(kNever<X>,
+                  "Millrace: this transform starts a pipeline (a read or Create), so it has no input. Apply "
+                  "it to the Pipeline.");
+    return false;
+  } else {
+    static_assert(kNever<X>,
+                  "Millrace: this cannot be applied to a PCollection of this element type. A transform has "
+                  "a public `auto Expand(const PCollection<T>&) const` with the PCollection's T; a function "
+                  "is wrapped in Map, Filter, FlatMap or ParDo.");
+    return false;
+  }
+}
 }  // namespace detail
 
 /// Gives a transform a label.
@@ -67,9 +81,10 @@ detail::Labelled<std::decay_t<X>> Named(std::string label, X&& transform) {
 }
 
 template <class X>
-  requires std::is_base_of_v<detail::TransformBase, std::decay_t<X>>
-detail::Labelled<std::decay_t<X>> operator>>(const char* label, X&& transform) {
-  return {label, std::forward<X>(transform)};
+  requires std::is_base_of_v<detail::TransformBase, std::decay_t<X>> ||
+           std::is_same_v<detail::PoisonTransform, std::decay_t<X>>
+detail::Labelled<std::decay_t<X>> operator>>(std::string label, X&& transform) {
+  return {std::move(label), std::forward<X>(transform)};
 }
 
 /// An unordered collection of elements of type `T`, each with a timestamp, windows and a pane: a node of the pipeline's
@@ -86,7 +101,6 @@ class PCollection {
   }
 
   template <class X>
-    requires requires(const X& x, const PCollection& in) { x.Expand(in); }
   friend auto operator|(const PCollection& in, const X& transform) {
     return in.ApplyIn(detail::DefaultLabel(transform), false, transform);
   }
@@ -105,8 +119,12 @@ class PCollection {
 
   template <class X>
   auto ApplyIn(std::string_view label, bool given, const X& transform) const {
-    const detail::Graph::Scope scope(*graph_, label, given);
-    return transform.Expand(*this);
+    if constexpr (detail::CheckTransform<X, T>()) {
+      const detail::Graph::Scope scope(*graph_, label, given);
+      return transform.Expand(*this);
+    } else {
+      return detail::Poison{};
+    }
   }
 
   detail::Graph* graph_;

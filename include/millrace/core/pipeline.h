@@ -28,7 +28,6 @@ class Pipeline {
     return ApplyIn(label, true, transform);
   }
   template <class X>
-    requires requires(const X& x, Pipeline& pipeline) { x.Expand(pipeline); }
   friend auto operator|(Pipeline& pipeline, const X& transform) {
     return pipeline.ApplyIn(detail::DefaultLabel(transform), false, transform);
   }
@@ -50,8 +49,15 @@ class Pipeline {
  private:
   template <class X>
   auto ApplyIn(std::string_view label, bool given, const X& transform) {
-    const detail::Graph::Scope scope(*graph_, label, given);
-    return transform.Expand(*this);
+    if constexpr (detail::IsRootTransform<X>) {
+      const detail::Graph::Scope scope(*graph_, label, given);
+      return transform.Expand(*this);
+    } else {
+      static_assert(detail::IsRootTransform<X>,
+                    "Millrace: this transform needs an input, so a pipeline cannot start with it. Apply it to a "
+                    "PCollection; a pipeline starts with a read or Create.");
+      return detail::Poison{};
+    }
   }
 
   std::unique_ptr<detail::Graph> graph_;

@@ -19,12 +19,12 @@ struct TypeList {
 /// Parameter and result types of a function, member function or function pointer.
 template <class F>
 struct Signature;
-#define MILLRACE_SIGNATURE(QUALIFIERS)                   \
-  template <class R, class C, class... A>                \
-  struct Signature<R (C::*)(A...) QUALIFIERS> {          \
-    using Result = R;                                    \
-    using Parameters = TypeList<A...>;                   \
-  };                                                     \
+#define MILLRACE_SIGNATURE(QUALIFIERS)          \
+  template <class R, class C, class... A>       \
+  struct Signature<R (C::*)(A...) QUALIFIERS> { \
+    using Result = R;                           \
+    using Parameters = TypeList<A...>;          \
+  };                                            \
   static_assert(true)
 MILLRACE_SIGNATURE();
 MILLRACE_SIGNATURE(const);
@@ -107,9 +107,9 @@ template <FixedString kName, auto kHandler>
 inline constexpr bool kIsTimer<Timer<kName, kHandler>> = true;
 
 template <class P>
-inline constexpr bool kIsDoFnParameter = kIsOutput<P> || kIsSideInput<P> || kIsState<P> || kIsTimer<P> ||
-                                         std::is_same_v<P, Timestamp> || std::is_same_v<P, BoundedWindow> ||
-                                         std::is_same_v<P, PaneInfo>;
+inline constexpr bool kIsDoFnParameter =
+    kIsOutput<P> || kIsSideInput<P> || kIsState<P> || kIsTimer<P> || std::is_same_v<P, Timestamp> ||
+    std::is_same_v<P, BoundedWindow> || std::is_same_v<P, PaneInfo>;
 
 // --- lists ---------------------------------------------------------------------------------------------------------
 
@@ -134,8 +134,8 @@ template <template <class> class Pick, bool kUnique, class... D, class Head, cla
 struct Select<Pick, kUnique, TypeList<D...>, TypeList<Head, Tail...>> {
   using P = std::remove_cvref_t<Head>;
   using Taken = std::conditional_t<kUnique, typename AppendUnique<TypeList<D...>, P>::Result, TypeList<D..., P>>;
-  using Result =
-      typename Select<Pick, kUnique, std::conditional_t<Pick<P>::value, Taken, TypeList<D...>>, TypeList<Tail...>>::Result;
+  using Result = typename Select<Pick, kUnique, std::conditional_t<Pick<P>::value, Taken, TypeList<D...>>,
+                                 TypeList<Tail...>>::Result;
 };
 
 template <class P>
@@ -146,6 +146,9 @@ template <class P>
 using PickState = std::bool_constant<kIsState<P>>;
 template <class P>
 using PickTimer = std::bool_constant<kIsTimer<P>>;
+
+template <class P>
+using PickOther = std::bool_constant<!kIsOutput<P>>;
 
 template <class P>
 using PickPane = std::bool_constant<std::is_same_v<P, PaneInfo>>;
@@ -166,6 +169,7 @@ struct Split {
 };
 template <class H, class... T>
 struct Split<TypeList<H, T...>> {
+  using Written = H;
   using Head = std::remove_cvref_t<H>;
   using Tail = TypeList<T...>;
 };
@@ -199,14 +203,21 @@ struct DoFnTraits {
       Select<PickWindow, true, TypeList<>, Arguments>::Result::kSize > 0 || SideInputs::kSize > 0;
 };
 
+template <class P>
+inline constexpr bool kIsMutableReference =
+    std::is_reference_v<P> && (std::is_rvalue_reference_v<P> || !std::is_const_v<std::remove_reference_t<P>>);
+
 /// One error for a parameter that means nothing.
 template <class D, class... P>
 constexpr bool ArgumentsKnown(TypeList<P...>) {
   constexpr bool kKnown = (kIsDoFnParameter<std::remove_cvref_t<P>> && ...);
-  static_assert(kKnown, "Millrace: a DoFn's parameter after the element is none of Output<T>, Timestamp, BoundedWindow, "
-                        "PaneInfo, SideInput<\"name\", T>, State<\"name\", T>, CombiningState<\"name\", Fn>, "
-                        "Timer<\"name\", &Self::Handler>.");
-  return kKnown;
+  static_assert(!kKnown || !(kIsMutableReference<P> || ...),
+                "Millrace: take Output, Timestamp, State and what else a DoFn asks for by value, not by reference.");
+  static_assert(kKnown,
+                "Millrace: a DoFn's parameter after the element is none of Output<T>, Timestamp, BoundedWindow, "
+                "PaneInfo, SideInput<\"name\", T>, State<\"name\", T>, CombiningState<\"name\", Fn>, "
+                "Timer<\"name\", &Self::Handler>.");
+  return kKnown && !(kIsMutableReference<P> || ...);
 }
 
 }  // namespace millrace::detail

@@ -6,6 +6,7 @@
 
 #include "millrace/core/pcollection.h"
 #include "millrace/detail/combine_kernel.h"
+#include "millrace/detail/key_check.h"
 #include "millrace/transforms/combine_fns.h"
 #include "millrace/transforms/map.h"
 
@@ -21,8 +22,9 @@ struct CombinePerKeyTransform : TransformBase {
   template <class T>
   auto Expand(const PCollection<T>& in) const {
     if constexpr (!kIsKv<T>) {
-      static_assert(kIsKv<T>, "Millrace: CombinePerKey needs a keyed input, PCollection<KV<K, V>>. Apply WithKeys "
-                              "before it, or use CombineGlobally.");
+      static_assert(kIsKv<T>,
+                    "Millrace: CombinePerKey needs a keyed input, PCollection<KV<K, V>>. Apply WithKeys "
+                    "before it, or use CombineGlobally.");
       return Poison{};
     } else {
       return ExpandKeyed(in);
@@ -35,10 +37,13 @@ struct CombinePerKeyTransform : TransformBase {
   template <class K, class V>
   auto ExpandKeyed(const PCollection<KV<K, V>>& in) const {
     using Bound = decltype(BindCombineFn<V>(fn));
-    if constexpr (!CombineFn<Bound, V>) {
-      static_assert(CombineFn<Bound, V>, "Millrace: this is no CombineFn for the values of its input. It needs "
-                                         "CreateAccumulator, AddInput, MergeAccumulators and ExtractOutput "
-                                         "(millrace/transforms/combine_fns.h).");
+    if constexpr (!CheckKey<K>() || !CheckValue<Bound>()) {
+      return Poison{};
+    } else if constexpr (!CombineFn<Bound, V>) {
+      static_assert(CombineFn<Bound, V>,
+                    "Millrace: this is no CombineFn for the values of its input. It needs "
+                    "CreateAccumulator, AddInput, MergeAccumulators and ExtractOutput "
+                    "(millrace/transforms/combine_fns.h).");
       return Poison{};
     } else {
       using Kernel = CombineKernel<K, V, Bound, true>;
@@ -61,10 +66,13 @@ struct CombineGloballyTransform : TransformBase {
   template <class V>
   auto Expand(const PCollection<V>& in) const {
     using Bound = decltype(BindCombineFn<V>(fn));
-    if constexpr (!CombineFn<Bound, V>) {
-      static_assert(CombineFn<Bound, V>, "Millrace: this is no CombineFn for the elements of its input. It needs "
-                                         "CreateAccumulator, AddInput, MergeAccumulators and ExtractOutput "
-                                         "(millrace/transforms/combine_fns.h).");
+    if constexpr (!CheckValue<Bound>()) {
+      return Poison{};
+    } else if constexpr (!CombineFn<Bound, V>) {
+      static_assert(CombineFn<Bound, V>,
+                    "Millrace: this is no CombineFn for the elements of its input. It needs "
+                    "CreateAccumulator, AddInput, MergeAccumulators and ExtractOutput "
+                    "(millrace/transforms/combine_fns.h).");
       return Poison{};
     } else {
       using Kernel = CombineKernel<SingleKey, V, Bound, true>;

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -20,6 +21,7 @@
 
 #include "millrace/core/kv.h"
 #include "millrace/detail/exact_sum.h"
+#include "millrace/detail/key_check.h"
 
 namespace millrace {
 
@@ -33,6 +35,18 @@ concept CombineFn = requires(const Fn& fn, const V& value) {
   };
 };
 
+namespace detail {
+/// Whether a CombineFn that looks at the type of its values can take it; if not, it has said so.
+template <class Fn>
+constexpr bool CheckValue() {
+  if constexpr (requires { &Fn::CheckValue; }) {
+    return Fn::CheckValue();
+  } else {
+    return true;
+  }
+}
+}  // namespace detail
+
 template <class V>
 struct CountFn {
   std::int64_t CreateAccumulator() const { return 0; }
@@ -45,7 +59,12 @@ struct CountFn {
 /// depends on no order.
 template <class V>
 struct SumFn {
-  static_assert(std::is_arithmetic_v<V>, "Millrace: Sum needs numbers. Map to the number first, or write a CombineFn.");
+  static constexpr bool CheckValue() {
+    static_assert(std::is_arithmetic_v<V>,
+                  "Millrace: Sum and Mean need numbers. Map to the number first, or write a "
+                  "CombineFn.");
+    return std::is_arithmetic_v<V>;
+  }
   using Accumulator = std::conditional_t<std::is_floating_point_v<V>, detail::ExactSum,
                                          std::conditional_t<std::is_unsigned_v<V>, std::uint64_t, std::int64_t>>;
   Accumulator CreateAccumulator() const { return Accumulator{}; }
@@ -63,6 +82,12 @@ struct SumFn {
 /// The least (or greatest) value and whether there is one.
 template <class V, class Before>
 struct ExtremeFn {
+  static constexpr bool CheckValue() {
+    static_assert(detail::kComparable<V>,
+                  "Millrace: Min and Max need values that < compares. Give the struct an "
+                  "operator<=>, or use Top with a comparison of your own.");
+    return detail::kComparable<V>;
+  }
   struct Accumulator {
     V value{};
     bool any = false;
@@ -79,6 +104,7 @@ struct ExtremeFn {
 
 template <class V>
 struct MeanFn {
+  static constexpr bool CheckValue() { return SumFn<V>::CheckValue(); }
   struct Accumulator {
     typename SumFn<V>::Accumulator sum{};
     std::int64_t count = 0;
@@ -101,6 +127,13 @@ struct MeanFn {
 /// The `n` greatest values, the greatest first.
 template <class V, class Less>
 struct TopFn {
+  static constexpr bool CheckValue() {
+    constexpr bool kCompares = std::is_invocable_r_v<bool, const Less&, const V&, const V&>;
+    static_assert(kCompares,
+                  "Millrace: Top's comparison cannot compare two values. Give the struct an operator<=>, or "
+                  "write Top{.n = 10, .less = [](const V& a, const V& b) { return ...; }}.");
+    return kCompares;
+  }
   std::size_t n = 1;
   Less less{};
 

@@ -15,6 +15,8 @@
 
 #include "millrace/core/pcollection.h"
 #include "millrace/detail/deduplicate_kernel.h"
+#include "millrace/detail/key_check.h"
+#include "millrace/transforms/map.h"
 
 namespace millrace {
 
@@ -29,13 +31,16 @@ struct DeduplicateTransform : TransformBase {
   template <class T>
   auto Expand(const PCollection<T>& in) const {
     if constexpr (!CheckCallable<F, T>()) {
-      return Poison{};
+      return in;
+    } else if constexpr (!CheckKey<std::decay_t<std::invoke_result_t<F&, const T&>>>()) {
+      return in;
     } else {
-      using Id = std::decay_t<std::invoke_result_t<const F&, const T&>>;
+      using Id = std::decay_t<std::invoke_result_t<F&, const T&>>;
       Graph& graph = GraphAccess::GraphOf(in);
       if (horizon <= Duration(0)) {
-        graph.AddMistake(graph.CurrentLabel(), "Deduplicate has no horizon; say for how long of event time an id is "
-                                               "remembered, such as .Within(24h)");
+        graph.AddMistake(graph.CurrentLabel(),
+                         "Deduplicate has no horizon; say for how long of event time an id is "
+                         "remembered, such as .Within(24h)");
       }
       DeduplicatePayload payload;
       payload.horizon = horizon;

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "millrace/core/pcollection.h"
@@ -36,10 +38,22 @@ struct FlattenTransform {
 /// `Flatten(a, b, c).As("All")`.
 template <class T, class... More>
 auto Flatten(const PCollection<T>& first, const PCollection<More>&... more) {
-  static_assert((std::is_same_v<T, More> && ...), "Millrace: Flatten needs PCollections of one element type. Map them "
-                                                  "to a common type first.");
-  return detail::FlattenTransform<T>{{first, more...}};
+  if constexpr ((std::is_same_v<T, More> && ...)) {
+    return detail::FlattenTransform<T>{{first, more...}};
+  } else {
+    static_assert((std::is_same_v<T, More> && ...),
+                  "Millrace: Flatten needs PCollections of one element type. Map them "
+                  "to a common type first.");
+    return detail::FlattenTransform<T>{{first}};
+  }
 }
+/// Where one input has been reported already.
+template <class... Inputs>
+  requires(detail::kIsPoison<Inputs> || ...)
+detail::Poison Flatten(const Inputs&...) {
+  return {};
+}
+/// At least one.
 template <class T>
 auto Flatten(std::vector<PCollection<T>> inputs) {
   return detail::FlattenTransform<T>{std::move(inputs)};

@@ -9,6 +9,7 @@
 
 #include "millrace/core/pcollection.h"
 #include "millrace/detail/combine_kernel.h"
+#include "millrace/detail/key_check.h"
 #include "millrace/transforms/flatten.h"
 #include "millrace/transforms/map.h"
 
@@ -23,7 +24,7 @@ struct GroupFn {
   void MergeAccumulators(std::vector<V>& into, const std::vector<V>& from) const {
     into.insert(into.end(), from.begin(), from.end());
   }
-  std::vector<V> ExtractOutput(const std::vector<V>& group) const { return group; }
+  std::vector<V> ExtractOutput(std::vector<V> group) const { return group; }
 };
 
 /// The groups of a CoGroupByKey: one vector per input.
@@ -32,13 +33,11 @@ struct CoGroupFn {
   using Groups = std::tuple<std::vector<V>...>;
   using Tagged = std::variant<V...>;
   Groups CreateAccumulator() const { return {}; }
-  void AddInput(Groups& groups, const Tagged& value) const {
-    AddAt(groups, value, std::index_sequence_for<V...>{});
-  }
+  void AddInput(Groups& groups, const Tagged& value) const { AddAt(groups, value, std::index_sequence_for<V...>{}); }
   void MergeAccumulators(Groups& into, const Groups& from) const {
     MergeAt(into, from, std::index_sequence_for<V...>{});
   }
-  Groups ExtractOutput(const Groups& groups) const { return groups; }
+  Groups ExtractOutput(Groups groups) const { return groups; }
 
  private:
   template <std::size_t... kAt>
@@ -47,7 +46,8 @@ struct CoGroupFn {
   }
   template <std::size_t... kAt>
   static void MergeAt(Groups& into, const Groups& from, std::index_sequence<kAt...>) {
-    (std::get<kAt>(into).insert(std::get<kAt>(into).end(), std::get<kAt>(from).begin(), std::get<kAt>(from).end()), ...);
+    (std::get<kAt>(into).insert(std::get<kAt>(into).end(), std::get<kAt>(from).begin(), std::get<kAt>(from).end()),
+     ...);
   }
 };
 
@@ -70,8 +70,11 @@ struct GroupByKey : detail::TransformBase {
   template <class T>
   auto Expand(const PCollection<T>& in) const {
     if constexpr (!detail::kIsKv<T>) {
-      static_assert(detail::kIsKv<T>, "Millrace: GroupByKey needs a keyed input, PCollection<KV<K, V>>. Apply WithKeys "
-                                      "before it.");
+      static_assert(detail::kIsKv<T>,
+                    "Millrace: GroupByKey needs a keyed input, PCollection<KV<K, V>>. Apply WithKeys "
+                    "before it.");
+      return detail::Poison{};
+    } else if constexpr (!detail::CheckKey<typename T::Key>()) {
       return detail::Poison{};
     } else {
       return detail::AddGrouping(in, "GroupByKey", detail::GroupFn<typename T::Value>{});
@@ -96,14 +99,17 @@ struct CoGroupByKeyTransform {
 
   template <std::size_t... kAt>
   auto Tag(std::index_sequence<kAt...>) const {
-    auto all = Flatten(std::get<kAt>(inputs).Apply("Tag" + std::to_string(kAt), Map([](const KV<K, V>& kv) {
-                         return KV<K, Tagged>{kv.key, Tagged(std::in_place_index<kAt>, kv.value)};
-                       }))...)
-                   .As("Flatten");
+    auto all =
+        Flatten(std::get<kAt>(inputs).Apply("Tag" + std::to_string(kAt), Map([](const KV<K, V>& kv) {
+                                              return KV<K, Tagged>{kv.key, Tagged(std::in_place_index<kAt>, kv.value)};
+                                            }))...)
+            .As("Flatten");
     return all.Apply("Group", Group{});
   }
   struct Group {
-    auto Expand(const PCollection<KV<K, Tagged>>& in) const { return AddGrouping(in, "CoGroupByKey", CoGroupFn<V...>{}); }
+    auto Expand(const PCollection<KV<K, Tagged>>& in) const {
+      return AddGrouping(in, "CoGroupByKey", CoGroupFn<V...>{});
+    }
   };
 };
 }  // namespace detail
@@ -111,7 +117,20 @@ struct CoGroupByKeyTransform {
 /// Joins PCollections with the same key type: `CoGroupByKey(people, orders).As("Join")`.
 template <class K, class... V>
 auto CoGroupByKey(const PCollection<KV<K, V>>&... inputs) {
-  return detail::CoGroupByKeyTransform<K, V...>{{inputs...}};
+  if constexpr (detail::CheckKey<K>()) {
+    return detail::CoGroupByKeyTransform<K, V...>{{inputs...}};
+  } else {
+    return detail::Poison{};
+  }
+}
+/// What the other cannot take: one error, or none where an input has been reported already.
+template <class... Inputs>
+detail::Poison CoGroupByKey(const Inputs&...) {
+  static_assert(
+      (detail::kIsPoison<Inputs> || ...),
+      "Millrace: CoGroupByKey needs PCollections of KV<K, V> with one key type K. Apply WithKeys to each, and "
+      "give all of them the same key type.");
+  return {};
 }
 
 }  // namespace millrace

@@ -33,10 +33,14 @@ ParDoPayload ElementwisePayload(OperatorFactory make) {
 
 template <class F, class T>
 constexpr bool CheckCallable() {
-  static_assert(std::is_invocable_v<const F&, const T&> || std::is_invocable_v<F&, const T&>,
-                "Millrace: this function cannot be called with an element of its input PCollection. Its one parameter "
-                "must accept a const reference to the element type.");
-  return std::is_invocable_v<const F&, const T&> || std::is_invocable_v<F&, const T&>;
+  constexpr bool kCallable = std::is_invocable_v<F&, const T&>;
+  static_assert(kCallable,
+                "Millrace: this function cannot be called with an element of its input PCollection. Its one "
+                "parameter must accept a const reference to the element type.");
+  static_assert(!kCallable || std::is_copy_constructible_v<F>,
+                "Millrace: each worker gets a copy of this function, and it cannot be copied. Capture values, or a "
+                "std::shared_ptr to what cannot be copied.");
+  return kCallable && std::is_copy_constructible_v<F>;
 }
 
 template <class F>
@@ -48,14 +52,14 @@ struct MapTransform : TransformBase {
   auto Expand(const PCollection<T>& in) const {
     if constexpr (CheckCallable<F, T>()) {
       using Out = std::decay_t<std::invoke_result_t<F&, const T&>>;
-      static_assert(!std::is_void_v<Out>, "Millrace: Map's function returns nothing. Return the new element, or write "
-                                          "ParDo for work that gives none.");
+      static_assert(!std::is_void_v<Out>,
+                    "Millrace: Map's function returns nothing. Return the new element, or write "
+                    "ParDo for work that gives none.");
       if constexpr (std::is_void_v<Out>) {
         return Poison{};
       } else {
-        return AddUnary<Out>(in, ElementwisePayload<F>([f = function] {
-          return std::make_unique<MapKernel<T, Out, F>>(f);
-        }));
+        return AddUnary<Out>(
+            in, ElementwisePayload<F>([f = function] { return std::make_unique<MapKernel<T, Out, F>>(f); }));
       }
     } else {
       return Poison{};
@@ -73,13 +77,16 @@ struct FilterTransform : TransformBase {
   template <class T>
   auto Expand(const PCollection<T>& in) const {
     if constexpr (CheckCallable<F, T>()) {
-      static_assert(std::is_convertible_v<std::invoke_result_t<F&, const T&>, bool>,
-                    "Millrace: Filter's function must return bool: true for the elements to keep.");
-      return AddUnary<T>(in, ElementwisePayload<F>([f = predicate] {
-        return std::make_unique<FilterKernel<T, F>>(f);
-      }));
+      constexpr bool kIsBool = std::is_convertible_v<std::invoke_result_t<F&, const T&>, bool>;
+      static_assert(kIsBool, "Millrace: Filter's function must return bool: true for the elements to keep.");
+      if constexpr (kIsBool) {
+        return AddUnary<T>(in,
+                           ElementwisePayload<F>([f = predicate] { return std::make_unique<FilterKernel<T, F>>(f); }));
+      } else {
+        return in;
+      }
     } else {
-      return Poison{};
+      return in;
     }
   }
 
@@ -128,13 +135,13 @@ struct FlatMapTransform : TransformBase {
     if constexpr (CheckCallable<F, T>()) {
       using Range = std::decay_t<std::invoke_result_t<F&, const T&>>;
       constexpr bool kIsRange = requires(Range range) { range.begin() != range.end(); };
-      static_assert(kIsRange, "Millrace: FlatMap's function must return something to iterate over, such as "
-                              "std::vector.");
+      static_assert(kIsRange,
+                    "Millrace: FlatMap's function must return something to iterate over, such as "
+                    "std::vector.");
       if constexpr (kIsRange) {
         using Out = std::decay_t<decltype(*std::declval<Range&>().begin())>;
-        return AddUnary<Out>(in, ElementwisePayload<F>([f = function] {
-          return std::make_unique<FlatMapKernel<T, Out, F>>(f);
-        }));
+        return AddUnary<Out>(
+            in, ElementwisePayload<F>([f = function] { return std::make_unique<FlatMapKernel<T, Out, F>>(f); }));
       } else {
         return Poison{};
       }
@@ -155,10 +162,15 @@ struct WithKeysTransform : TransformBase {
   auto Expand(const PCollection<T>& in) const {
     if constexpr (CheckCallable<F, T>()) {
       using K = std::decay_t<std::invoke_result_t<F&, const T&>>;
-      auto pair = [f = key](const T& value) { return KV<K, T>{std::invoke(f, value), value}; };
-      return AddUnary<KV<K, T>>(in, ElementwisePayload<F>([pair] {
-        return std::make_unique<MapKernel<T, KV<K, T>, decltype(pair)>>(pair);
-      }));
+      static_assert(!std::is_void_v<K>, "Millrace: WithKeys' function returns nothing. Return the element's key.");
+      if constexpr (std::is_void_v<K>) {
+        return Poison{};
+      } else {
+        auto pair = [f = key](const T& value) { return KV<K, T>{std::invoke(f, value), value}; };
+        return AddUnary<KV<K, T>>(in, ElementwisePayload<F>([pair] {
+                                    return std::make_unique<MapKernel<T, KV<K, T>, decltype(pair)>>(pair);
+                                  }));
+      }
     } else {
       return Poison{};
     }
@@ -192,16 +204,26 @@ auto WithKeys(F key) {
 
 /// The keys of KV elements.
 struct Keys : detail::TransformBase {
-  template <class K, class V>
-  auto Expand(const PCollection<KV<K, V>>& in) const {
-    return Map([](const KV<K, V>& kv) { return kv.key; }).Expand(in);
+  template <class T>
+  auto Expand(const PCollection<T>& in) const {
+    if constexpr (!detail::kIsKv<T>) {
+      static_assert(detail::kIsKv<T>, "Millrace: Keys needs a keyed input, PCollection<KV<K, V>>.");
+      return detail::Poison{};
+    } else {
+      return Map([](const T& kv) { return kv.key; }).Expand(in);
+    }
   }
 };
 /// The values of KV elements.
 struct Values : detail::TransformBase {
-  template <class K, class V>
-  auto Expand(const PCollection<KV<K, V>>& in) const {
-    return Map([](const KV<K, V>& kv) { return kv.value; }).Expand(in);
+  template <class T>
+  auto Expand(const PCollection<T>& in) const {
+    if constexpr (!detail::kIsKv<T>) {
+      static_assert(detail::kIsKv<T>, "Millrace: Values needs a keyed input, PCollection<KV<K, V>>.");
+      return detail::Poison{};
+    } else {
+      return Map([](const T& kv) { return kv.value; }).Expand(in);
+    }
   }
 };
 

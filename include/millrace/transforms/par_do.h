@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "millrace/core/pcollection.h"
+#include "millrace/detail/dofn_check.h"
 #include "millrace/detail/par_do_kernel.h"
 #include "millrace/detail/stateful_kernel.h"
 #include "millrace/transforms/map.h"
@@ -41,29 +42,8 @@ struct OutputTypes<TypeList<Output<T>...>> {
   static auto Tuple([[maybe_unused]] Graph& graph, [[maybe_unused]] int transform, std::index_sequence<kAt...>) {
     return std::make_tuple(GraphAccess::Output<T>(graph, transform, kAt)...);
   }
-  static auto Tuple(Graph& graph, int transform) {
-    return Tuple(graph, transform, std::index_sequence_for<T...>{});
-  }
+  static auto Tuple(Graph& graph, int transform) { return Tuple(graph, transform, std::index_sequence_for<T...>{}); }
 };
-
-template <class D, class T>
-constexpr bool CheckDoFn() {
-  if constexpr (!ProcessMethod<D>::kKnown) {
-    static_assert(kNever<D>, "Millrace: ParDo needs a function, a lambda or a class with ProcessElement, with its "
-                             "parameter types written out: a generic lambda (auto) hides which outputs it has. Write "
-                             "the types, or use Map, Filter or FlatMap.");
-    return false;
-  } else if constexpr (std::is_void_v<typename DoFnTraits<D>::Element>) {
-    static_assert(kNever<D>, "Millrace: a DoFn's first parameter is the element; this one has no parameters.");
-    return false;
-  } else if constexpr (!std::is_same_v<typename DoFnTraits<D>::Element, T>) {
-    static_assert(kNever<D>, "Millrace: the DoFn's first parameter is not the element type of the PCollection it is "
-                             "applied to. Write `const T&` with the PCollection's T.");
-    return false;
-  } else {
-    return ArgumentsKnown<D>(typename DoFnTraits<D>::Arguments{});
-  }
-}
 
 template <class D, bool kIsolates>
 struct ParDoTransform : TransformBase {
@@ -74,7 +54,7 @@ struct ParDoTransform : TransformBase {
   template <class Side>
   ParDoTransform WithSideInput(std::string name, const Side& side) const {
     ParDoTransform result = *this;
-    result.side_inputs.push_back(side.Use(std::move(name)));
+    if constexpr (!kIsPoison<Side>) result.side_inputs.push_back(side.Use(std::move(name)));
     return result;
   }
 
@@ -87,13 +67,10 @@ struct ParDoTransform : TransformBase {
 
   template <class T>
   auto Expand(const PCollection<T>& in) const {
-    if constexpr (!CheckDoFn<D, T>()) {
+    if constexpr (!CheckDoFn<D>()) {
       return Poison{};
-    } else if constexpr (DoFnTraits<D>::kStateful && !kIsKv<T>) {
-      static_assert(kIsKv<T> || !DoFnTraits<D>::kStateful,
-                    "Millrace: a DoFn with State or Timer needs a keyed input: PCollection<KV<K, V>>. Apply WithKeys "
-                    "before it.");
-      return Poison{};
+    } else if constexpr (!CheckInput<D, T>()) {
+      return Result<T>(GraphAccess::GraphOf(in), 0);  // never run: lets what follows be checked
     } else {
       using Traits = DoFnTraits<D>;
       ParDoPayload payload;
@@ -115,8 +92,9 @@ struct ParDoTransform : TransformBase {
       std::vector<const TypeInfo*> types = OutputTypes<typename Traits::Outputs>::Infos();
       if (kIsolates) types.push_back(&TypeInfoOf<FailedElement<T>>());
       Graph& graph = GraphAccess::GraphOf(in);
-      CheckSideInputs(graph, payload, Traits::SideInputs::kSize == 0 ? std::vector<const std::type_info*>{}
-                                                                     : SideTypes(typename Traits::SideInputs{}));
+      CheckSideInputs(graph, payload,
+                      Traits::SideInputs::kSize == 0 ? std::vector<const std::type_info*>{}
+                                                     : SideTypes(typename Traits::SideInputs{}));
       const int transform = graph.Add({GraphAccess::IndexOf(in)}, std::move(types), std::move(payload));
       return Result<T>(graph, transform);
     }
@@ -154,17 +132,33 @@ struct ParDoTransform : TransformBase {
 /// A function named in the type: it inlines and can be shipped to another process.
 template <auto kFunction>
 auto ParDo() {
-  return detail::ParDoTransform<detail::FunctionDoFn<kFunction>, false>({});
+  using Function = std::remove_pointer_t<decltype(kFunction)>;
+  if constexpr (std::is_function_v<Function>) {
+    return detail::ParDoTransform<detail::FunctionDoFn<kFunction>, false>({});
+  } else {
+    static_assert(std::is_function_v<Function>,
+                  "Millrace: ParDo<F>() needs a plain or static function. Pass an object "
+                  "with ProcessElement as a value, ParDo(Parse{}).");
+    return detail::PoisonTransform{};
+  }
 }
 
 /// A DoFn object: a lambda, or a class with ProcessElement whose fields travel with it.
 template <class D>
 auto ParDo(D dofn) {
   if constexpr (std::is_pointer_v<D>) {
-    static_assert(detail::kNever<D>, "Millrace: name the function in the type, ParDo<Parse>(), so that it can be "
-                                     "inlined and shipped.");
+    static_assert(detail::kNever<D>,
+                  "Millrace: name the function in the type, ParDo<Parse>(), so that it can be "
+                  "inlined and shipped.");
+    return detail::PoisonTransform{};
+  } else if constexpr (!std::is_copy_constructible_v<D>) {
+    static_assert(detail::kNever<D>,
+                  "Millrace: each worker gets a copy of the DoFn, and this one cannot be copied. Make "
+                  "what cannot be copied in Setup(), in a std::optional or a std::shared_ptr.");
+    return detail::PoisonTransform{};
+  } else {
+    return detail::ParDoTransform<D, false>(std::move(dofn));
   }
-  return detail::ParDoTransform<D, false>(std::move(dofn));
 }
 
 }  // namespace millrace

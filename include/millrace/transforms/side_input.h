@@ -1,4 +1,5 @@
-// Side inputs: a PCollection given whole to a DoFn (https://beam.apache.org/documentation/programming-guide/#side-inputs).
+// Side inputs: a PCollection given whole to a DoFn
+// (https://beam.apache.org/documentation/programming-guide/#side-inputs).
 //
 //   auto enriched = flights | "Enrich" >> ParDo(Enrich{}).WithSideInput("airports", AsMap(airports));
 //   // Enrich::ProcessElement(const Flight&, SideInput<"airports", std::map<std::string, Airport>>, Output<...>)
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "millrace/core/pcollection.h"
+#include "millrace/detail/key_check.h"
 #include "millrace/detail/side_input_kernel.h"
 
 namespace millrace {
@@ -53,10 +55,26 @@ auto AsIterable(const PCollection<T>& pcollection) {
                                                                detail::SideInputView::kIterable};
 }
 /// KV elements as std::map<K, V>; a key that occurs twice fails the job, as in Beam.
-template <class K, class V>
-auto AsMap(const PCollection<KV<K, V>>& pcollection) {
-  return detail::SideInputHandle<detail::MapCollector<K, V>>{detail::GraphAccess::IndexOf(pcollection),
-                                                             detail::SideInputView::kMap};
+template <class T>
+auto AsMap(const PCollection<T>& pcollection) {
+  if constexpr (!detail::kIsKv<T>) {
+    static_assert(detail::kIsKv<T>,
+                  "Millrace: AsMap needs a keyed PCollection<KV<K, V>>. Apply WithKeys before it, or "
+                  "use AsIterable.");
+    return detail::Poison{};
+  } else if constexpr (!detail::kComparable<typename T::Key>) {
+    static_assert(detail::kComparable<typename T::Key>,
+                  "Millrace: AsMap gives a std::map, so < must compare its keys. "
+                  "Give the key an operator<=>.");
+    return detail::Poison{};
+  } else {
+    return detail::SideInputHandle<detail::MapCollector<typename T::Key, typename T::Value>>{
+        detail::GraphAccess::IndexOf(pcollection), detail::SideInputView::kMap};
+  }
 }
+/// Where the PCollection has been reported already.
+inline detail::Poison AsSingleton(detail::Poison) { return {}; }
+inline detail::Poison AsIterable(detail::Poison) { return {}; }
+inline detail::Poison AsMap(detail::Poison) { return {}; }
 
 }  // namespace millrace

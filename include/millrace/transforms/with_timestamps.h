@@ -50,13 +50,15 @@ struct WithTimestampsTransform : TransformBase {
   template <class T>
   auto Expand(const PCollection<T>& in) const {
     if constexpr (!CheckCallable<F, T>()) {
-      return Poison{};
+      return in;
+    } else if constexpr (!std::is_convertible_v<std::invoke_result_t<F&, const T&>, Timestamp>) {
+      static_assert(kNever<T>,
+                    "Millrace: WithTimestamps' function must return a millrace::Timestamp, such as "
+                    "Timestamp::FromMillis(event.at_ms).");
+      return in;
     } else {
-      static_assert(std::is_convertible_v<std::invoke_result_t<F&, const T&>, Timestamp>,
-                    "Millrace: WithTimestamps' function must return a millrace::Timestamp.");
-      return AddUnary<T>(in, ElementwisePayload<F>([f = time] {
-        return std::make_unique<WithTimestampsKernel<T, F>>(f);
-      }));
+      return AddUnary<T>(in,
+                         ElementwisePayload<F>([f = time] { return std::make_unique<WithTimestampsKernel<T, F>>(f); }));
     }
   }
 

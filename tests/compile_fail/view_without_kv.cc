@@ -1,0 +1,14 @@
+// expect: Millrace: a View needs a keyed result
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "millrace/millrace.h"
+
+using namespace millrace;  // NOLINT
+
+int main() {
+  Pipeline pipeline;
+  auto lines = pipeline | "Lines" >> Create(std::vector<std::string>{"a"});
+  lines | View("lines");
+}
