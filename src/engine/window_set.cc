@@ -5,11 +5,11 @@
 namespace millrace::engine {
 
 bool WindowSet::Expired(const BoundedWindow& window) const {
-  return window.max_timestamp() + strategy_.allowed_lateness < watermark_;
+  return strategy_.ExpiryOf(window) < watermark_;
 }
 
 bool WindowSet::PastOnTime(const BoundedWindow& window) const {
-  return strategy_.trigger.on_time && window.max_timestamp() < watermark_ && !unfired_.contains(window);
+  return window.max_timestamp() < watermark_ && !unfired_.contains(window);
 }
 
 bool WindowSet::Admit(const BoundedWindow& window) {
@@ -27,10 +27,8 @@ void WindowSet::AdvanceWatermark(Timestamp watermark) {
 
 std::optional<Firing> WindowSet::Next() {
   const bool fires = !unfired_.empty() && unfired_.begin()->max_timestamp() < watermark_;
-  const bool expires =
-      !expiries_.empty() && expiries_.begin()->max_timestamp() + strategy_.allowed_lateness < watermark_;
-  if (fires && (!expires || unfired_.begin()->max_timestamp() <=
-                                expiries_.begin()->max_timestamp() + strategy_.allowed_lateness)) {
+  const bool expires = !expiries_.empty() && Expired(*expiries_.begin());
+  if (fires && (!expires || unfired_.begin()->max_timestamp() <= strategy_.ExpiryOf(*expiries_.begin()))) {
     const BoundedWindow window = *unfired_.begin();
     unfired_.erase(unfired_.begin());
     return Firing{window, Firing::Kind::kOnTime};

@@ -136,8 +136,9 @@ void WorkerGraph::PropagateWatermarks(bool broadcast) {
     }
     Timestamp input = local;
     if (node.plan.keyed && environment_.workers() > 1) {
+      // In streaming mode a trigger of another worker may wait for what is kept back here, wherever the watermark is.
+      if (broadcast && (local > node.sent_watermark || environment_.streaming())) node.op->FlushRemote();
       if (broadcast && local > node.sent_watermark) {
-        node.op->FlushRemote();
         node.sent_watermark = local;
         for (int to = 0; to < environment_.workers(); ++to) {
           if (to != self) environment_.SendWatermark(node.index, to, local);
@@ -147,7 +148,7 @@ void WorkerGraph::PropagateWatermarks(bool broadcast) {
       node.channels.Advance(static_cast<std::size_t>(self), local);
       input = node.channels.current();
     }
-    if (input <= node.input_watermark && node.plan.side_inputs.empty()) continue;
+    if (input <= node.input_watermark && node.plan.side_inputs.empty() && !node.op->Due()) continue;
     node.input_watermark = std::max(node.input_watermark, input);
     node.output_watermark = std::max(node.output_watermark, node.op->AdvanceWatermark(node.input_watermark));
   }

@@ -83,23 +83,43 @@ struct WindowFn {
 
   /// An element may belong to more than one window.
   constexpr bool assigns_many() const { return kind == Kind::kSliding; }
-  /// The start of the last window that holds `time`, in microseconds. Not for the global window.
+  /// The start of the last window that holds `time`, in microseconds. A window that would start before
+  /// `Timestamp::Min()` is cut off there. Not for the global window.
   constexpr std::int64_t LastStart(Timestamp time) const {
-    const std::int64_t shifted = time.micros() - offset_micros;
-    std::int64_t remainder = shifted % period_micros;
-    if (remainder < 0) remainder += period_micros;
-    return time.micros() - remainder;
+    std::int64_t shifted = 0;
+    std::int64_t start = 0;
+    if (!__builtin_sub_overflow(time.micros(), offset_micros, &shifted)) [[likely]] {
+      std::int64_t remainder = shifted % period_micros;
+      if (remainder < 0) remainder += period_micros;
+      if (!__builtin_sub_overflow(time.micros(), remainder, &start) && start >= Timestamp::Min().micros()) [[likely]] {
+        return start;
+      }
+    }
+    return Cut(WideLastStart(time));
   }
-  /// The window that starts at `start_micros`.
+  /// The last window that starts at `start_micros`, which `LastStart` gave.
   constexpr BoundedWindow At(std::int64_t start_micros) const {
     const Timestamp start = Timestamp::FromMicros(start_micros);
+    if (start == Timestamp::Min()) [[unlikely]] {
+      return {start, Timestamp::FromMicros(Cut(WideLastStart(start) + size_micros))};
+    }
     return {start, start + Duration(size_micros)};
+  }
+  /// Some window of `time` may be cut off by the beginning or the end of time.
+  constexpr bool NearEndsOfTime(Timestamp time) const {
+    const Duration size(size_micros);
+    const Duration period(period_micros);
+    return time < Timestamp::Min() + size + size + period || time > Timestamp::Max() - size - size - period;
   }
   /// Calls `visit(BoundedWindow)` for each window of `time`, the earliest first.
   template <class Visit>
   constexpr void ForEachWindow(Timestamp time, Visit&& visit) const {
     if (kind == Kind::kGlobal) {
       visit(BoundedWindow::Global());
+      return;
+    }
+    if (NearEndsOfTime(time)) [[unlikely]] {
+      ForEachWideWindow(time, visit);
       return;
     }
     const std::int64_t last = LastStart(time);
@@ -111,6 +131,29 @@ struct WindowFn {
   /// "GlobalWindows", "FixedWindows(1h)", "SlidingWindows(6h every 1h)".
   std::string ToString() const;
   friend constexpr bool operator==(const WindowFn&, const WindowFn&) = default;
+
+ private:
+  // Near the ends of time the starts of windows do not fit into 64 bits.
+  __extension__ using Wide = __int128;
+
+  constexpr Wide WideLastStart(Timestamp time) const {
+    Wide remainder = (static_cast<Wide>(time.micros()) - offset_micros) % period_micros;
+    if (remainder < 0) remainder += period_micros;
+    return time.micros() - remainder;
+  }
+  static constexpr std::int64_t Cut(Wide micros) {
+    if (micros < Timestamp::Min().micros()) return Timestamp::Min().micros();
+    return static_cast<std::int64_t>(micros > Timestamp::Max().micros() ? Timestamp::Max().micros() : micros);
+  }
+  template <class Visit>
+  constexpr void ForEachWideWindow(Timestamp time, Visit& visit) const {
+    const Wide last = WideLastStart(time);
+    Wide first = last - static_cast<Wide>((size_micros - 1) / period_micros) * period_micros;
+    while (first + size_micros <= time.micros()) first += period_micros;
+    for (Wide start = first; start <= last; start += period_micros) {
+      visit(BoundedWindow{Timestamp::FromMicros(Cut(start)), Timestamp::FromMicros(Cut(start + size_micros))});
+    }
+  }
 };
 
 }  // namespace millrace

@@ -76,6 +76,15 @@ struct WindowingStrategy {
   bool accumulation_mode_set = false;
   Duration allowed_lateness{0};
 
+  /// When the watermark has passed this, the window is given up and what still comes for it is late: the window's last
+  /// timestamp plus the allowed lateness, but, as in Beam, not beyond the end of the global window, so that time ends
+  /// for every window.
+  constexpr Timestamp ExpiryOf(const BoundedWindow& window) const {
+    const Timestamp last = window.max_timestamp();
+    const Timestamp end_of_time = BoundedWindow::Global().max_timestamp();
+    const Timestamp expiry = last + allowed_lateness;
+    return expiry <= end_of_time ? expiry : last > end_of_time ? last : end_of_time;
+  }
   /// A window gives one pane only: nothing fires before the watermark and nothing can come after it.
   constexpr bool fires_once() const { return trigger.on_time && !trigger.early.fires() && allowed_lateness.count() == 0; }
   std::string ToString() const;

@@ -37,7 +37,7 @@ class WindowGate {
   virtual bool Admit(const BoundedWindow& window) = 0;
   /// Of the windows that share the slice, how many have expired. Registers the others.
   virtual int AdmitSlice(const BoundedWindow& slice, int* expired) = 0;
-  /// The window has had its on-time firing.
+  /// The watermark has passed the end of the window, and the on-time firing, if it has one, has been made.
   virtual bool PastOnTime(const BoundedWindow& window) const = 0;
   /// Some key of the window wants to fire at that processing time.
   virtual void SetDeadline(const BoundedWindow& window, std::int64_t deadline_micros) = 0;

@@ -113,9 +113,6 @@ class CombineKernel final : public AggregateKernel {
     const auto found = stores_.find(window);
     if (found == stores_.end()) return;
     const bool past = gate_->PastOnTime(window);
-    const auto timing = reason == FiringReason::kOnTime ? PaneInfo::Timing::kOnTime
-                        : past                          ? PaneInfo::Timing::kLate
-                                                        : PaneInfo::Timing::kEarly;
     now_micros_ = context_->processing_time().micros();
     std::int64_t next_deadline = kNoDeadline;
     found->second.panes.ForEach([&](auto& entry) {
@@ -124,6 +121,8 @@ class CombineKernel final : public AggregateKernel {
                         : reason == FiringReason::kDeadline ? pane.deadline_micros <= now_micros_
                                                             : pane.count > 0;
       if (fire) {
+        const auto timing = reason == FiringReason::kOnTime ? PaneInfo::Timing::kOnTime
+                                                            : pane.TimingOf(plan_.windowing.trigger, past);
         EmitPane(entry, window, timing, is_last);
         if (output_.full()) FlushOutput();
       } else if (pane.deadline_micros < next_deadline) {
@@ -241,12 +240,23 @@ class CombineKernel final : public AggregateKernel {
     for (std::size_t i = 0; i < count; ++i) {
       const Timestamp time = rows.timestamps[i];
       if (kShuffle && OwnerOf(HashAt(i), workers_) != self_) {
-        if (!(lifting_.start <= time && time < lifting_.end)) lifting_ = slices ? SliceOf(fn, time) : fn.At(fn.LastStart(time));
+        if (!(lifting_.start <= time && time < lifting_.end)) {
+          if (slices && fn.NearEndsOfTime(time)) {
+            fn.ForEachWindow(time, [&](const BoundedWindow& window) { SendAway(rows, i, window, false); });
+            continue;
+          }
+          lifting_ = slices ? SliceOf(fn, time) : fn.At(fn.LastStart(time));
+        }
         SendAway(rows, i, lifting_, slices);
         continue;
       }
-      if (current_ == nullptr || !(current_window_.start <= time && time < current_window_.end)) [[unlikely]] {
-        if (slices ? !SeekSlice(SliceOf(fn, time)) : !Seek(fn.At(fn.LastStart(time)), 1)) continue;
+      if (current_ == nullptr || current_is_slice_ != slices ||
+          !(current_window_.start <= time && time < current_window_.end)) [[unlikely]] {
+        if (slices && fn.NearEndsOfTime(time)) {
+          fn.ForEachWindow(time, [&](const BoundedWindow& window) { AddInWindow<kShuffle>(rows, i, window); });
+          continue;
+        }
+        if (slices ? !SeekSlice(SliceOf(fn, time), 1) : !Seek(fn.At(fn.LastStart(time)), 1)) continue;
       }
       if (current_expired_ > 0) gate_->CountLate(current_window_, current_expired_);
       AddValue(HashAt(i), rows.values[i]);
@@ -283,10 +293,10 @@ class CombineKernel final : public AggregateKernel {
   // Elements have been added to a key of the current window.
   template <class Entry>
   void Touch(Entry& entry, std::int64_t elements) {
-    const PaneTrigger& trigger = current_past_ ? plan_.windowing.trigger.late : plan_.windowing.trigger.early;
+    const Trigger& trigger = plan_.windowing.trigger;
     PaneCell& pane = entry.value.pane;
-    if (pane.Add(trigger, elements, now_micros_)) {
-      EmitPane(entry, current_window_, current_past_ ? PaneInfo::Timing::kLate : PaneInfo::Timing::kEarly, false);
+    if (pane.Add(trigger, current_past_, elements, now_micros_)) {
+      EmitPane(entry, current_window_, pane.TimingOf(trigger, current_past_), false);
     } else if (pane.count == elements && pane.deadline_micros != kNoDeadline) {
       gate_->SetDeadline(current_window_, pane.deadline_micros);
     }
@@ -300,7 +310,7 @@ class CombineKernel final : public AggregateKernel {
       PartialRow& row = rows.values[i];
       const BoundedWindow& window = rows.windows.each[i];
       if (current_ == nullptr || current_window_ != window || current_is_slice_ != row.is_slice) {
-        if (row.is_slice ? !SeekSlice(window) : !Seek(window, row.count)) continue;
+        if (row.is_slice ? !SeekSlice(window, row.count) : !Seek(window, row.count)) continue;
       }
       if (current_expired_ > 0) gate_->CountLate(window, current_expired_ * row.count);
       if (plan_.panes) {
@@ -329,11 +339,11 @@ class CombineKernel final : public AggregateKernel {
     return true;
   }
 
-  bool SeekSlice(const BoundedWindow& slice) {
+  bool SeekSlice(const BoundedWindow& slice, std::int64_t elements) {
     int expired = 0;
     const int open = gate_->AdmitSlice(slice, &expired);
     if (open == 0) {
-      gate_->CountLate(slice, expired);
+      gate_->CountLate(slice, expired * elements);
       return false;
     }
     current_ = &slices_[slice];

@@ -102,6 +102,8 @@ class Operator {
   virtual void FlushRemote() {}
   /// The input watermark has advanced to `watermark`: fires what is due and gives the output watermark.
   virtual Timestamp AdvanceWatermark(Timestamp watermark) { return watermark; }
+  /// Something is due at the watermark that the operator has: `AdvanceWatermark` is called though it has not moved.
+  virtual bool Due() const { return false; }
   /// Processing time has advanced: fires what is due.
   virtual void AdvanceProcessingTime(Timestamp /*now*/) {}
   /// When `AdvanceProcessingTime` next has something to do.

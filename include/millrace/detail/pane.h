@@ -16,15 +16,30 @@ struct PaneCell {
   std::int64_t count = 0;                    // elements since the last pane
   std::int64_t deadline_micros = kNoDeadline;  // of processing time
   std::int32_t index = 0;                    // of the next pane
-  std::int32_t nonspeculative_index = 0;     // of the next on-time or late pane
+  std::int32_t nonspeculative_index : 31 = 0;  // of the next on-time or late pane
+  bool all_late : 1 = false;                 // the first element came after the on-time firing of its window
 
-  /// `elements` more have come: true if the pane is to fire now.
-  bool Add(const PaneTrigger& trigger, std::int64_t elements, std::int64_t now_micros) {
+  /// `elements` more have come, `past` the end of their window or not: true if the pane is to fire now.
+  bool Add(const Trigger& window_trigger, bool past, std::int64_t elements, std::int64_t now_micros) {
+    const PaneTrigger& trigger = past ? window_trigger.late : window_trigger.early;
     const bool first = count == 0;
     count += elements;
+    if (past && first && index == 0) {
+      all_late = true;
+      // The watermark has passed already, and each key has a firing for that.
+      if (window_trigger.on_time) return true;
+    }
     if (trigger.count > 0 && count >= trigger.count) return true;
     if (first && trigger.delay_micros >= 0) deadline_micros = now_micros + trigger.delay_micros;
     return false;
+  }
+
+  /// The timing of a pane that fires now, as in Beam: without a firing at the watermark, the first pane after the end of
+  /// the window is the on-time one, unless nothing of it had come by then.
+  PaneInfo::Timing TimingOf(const Trigger& trigger, bool past) const {
+    if (!past) return PaneInfo::Timing::kEarly;
+    const bool on_time = !trigger.on_time && nonspeculative_index == 0 && !all_late;
+    return on_time ? PaneInfo::Timing::kOnTime : PaneInfo::Timing::kLate;
   }
 
   /// The pane that fires now; the cell is then ready for the next.
@@ -36,7 +51,7 @@ struct PaneCell {
                         .index = index,
                         .nonspeculative_index = speculative ? -1 : nonspeculative_index};
     ++index;
-    if (!speculative) ++nonspeculative_index;
+    if (!speculative) nonspeculative_index = nonspeculative_index + 1;
     count = 0;
     deadline_micros = kNoDeadline;
     return info;

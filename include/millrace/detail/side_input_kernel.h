@@ -29,8 +29,12 @@ class SideInputOperator : public Operator {
   virtual SideInputValue Empty() const = 0;
 };
 
-/// `Collector` has Element, Value and `static bool Add(Value&, const Element&,
-/// std::int64_t already)`, which is false if the element does not fit beside those `already` there.
+/// `Collector` has Element, Value and `static bool Add(Value&, const Element&, bool fresh, bool
+/// first_pane)`, where `fresh` means that nothing is there yet; it is false if the element does not fit beside what is
+/// there. An element of a later pane replaces what an earlier one gave.
+///
+/// A window's value is fixed when the watermark has passed its end: what comes later is dropped and counted, so that
+/// readers see the same value whenever they look.
 template <class Collector>
 class SideInputKernel final : public SideInputOperator {
  public:
@@ -61,12 +65,13 @@ class SideInputKernel final : public SideInputOperator {
   }
 
   Timestamp AdvanceWatermark(Timestamp watermark) override {
+    watermark_ = watermark;
     for (auto it = open_.begin(); it != open_.end();) {
       if (it->first.end > watermark) {
         ++it;
         continue;
       }
-      store_->Publish(it->first, std::make_shared<const Value>(std::move(it->second.value)));
+      store_->Publish(it->first, std::make_shared<const Value>(std::move(it->second)));
       it = open_.erase(it);
     }
     if (context().worker() == 0) store_->CompleteThrough(watermark);
@@ -74,19 +79,13 @@ class SideInputKernel final : public SideInputOperator {
   }
 
  private:
-  // A later pane replaces what an earlier one gave.
-  struct Open {
-    Value value{};
-    std::int64_t pane = 0;
-    std::int64_t elements = 0;
-  };
-
   void Add(const BoundedWindow& window, Batch<T>& rows, std::size_t row) {
-    Open& open = open_[window];
-    const std::int64_t pane = rows.panes.Of(row).index;
-    if (pane > open.pane) open = Open{.value = Value{}, .pane = pane, .elements = 0};
-    if (pane < open.pane) return;
-    if (!Collector::Add(open.value, rows.values[row], open.elements++)) {
+    if (window.end <= watermark_) {
+      detail::Add(context().metrics().Cell(MetricKind::kCounter, "late_dropped").count, 1);
+      return;
+    }
+    const auto [open, fresh] = open_.try_emplace(window);
+    if (!Collector::Add(open->second, rows.values[row], fresh, rows.panes.Of(row).index == 0)) {
       throw PipelineFailure(FailedPreconditionError(context().label() + ": the side input does not take " +
                                                     DescribeElement(rows.values[row]) + " in window " +
                                                     window.ToString() + ": " + Collector::kRefusal));
@@ -94,7 +93,8 @@ class SideInputKernel final : public SideInputOperator {
   }
 
   SideInputStore* store_ = nullptr;
-  std::map<BoundedWindow, Open> open_;
+  std::map<BoundedWindow, Value> open_;
+  Timestamp watermark_ = Timestamp::Min();
 };
 
 template <class T>
@@ -103,9 +103,9 @@ struct SingletonCollector {
   using Value = T;
   static constexpr const char* kRefusal = "AsSingleton allows one element per window; combine them first, or use "
                                           "AsIterable";
-  static bool Add(Value& value, const T& element, std::int64_t already) {
+  static bool Add(Value& value, const T& element, bool fresh, bool first_pane) {
     value = element;
-    return already == 0;
+    return fresh || !first_pane;
   }
 };
 
@@ -114,7 +114,7 @@ struct IterableCollector {
   using Element = T;
   using Value = std::vector<T>;
   static constexpr const char* kRefusal = "";
-  static bool Add(Value& value, const T& element, std::int64_t /*already*/) {
+  static bool Add(Value& value, const T& element, bool /*fresh*/, bool /*first_pane*/) {
     value.push_back(element);
     return true;
   }
@@ -125,8 +125,8 @@ struct MapCollector {
   using Element = KV<K, V>;
   using Value = std::map<K, V>;
   static constexpr const char* kRefusal = "its key is there already; combine the values per key first";
-  static bool Add(Value& value, const Element& element, std::int64_t /*already*/) {
-    return value.emplace(element.key, element.value).second;
+  static bool Add(Value& value, const Element& element, bool /*fresh*/, bool first_pane) {
+    return value.insert_or_assign(element.key, element.value).second || !first_pane;
   }
 };
 

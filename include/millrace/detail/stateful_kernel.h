@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <queue>
+#include <stdexcept>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -121,7 +122,7 @@ class StatefulKernel final : public Operator, private TimerRequests {
     for (;;) {
       const bool expires = !windows_.empty() && Expired(windows_.begin()->first);
       const bool fires = !timers_.empty() && timers_.top().time <= watermark;
-      if (fires && (!expires || timers_.top().time <= ExpiryOf(windows_.begin()->first))) {
+      if (fires && (!expires || timers_.top().time <= windowing_.ExpiryOf(windows_.begin()->first))) {
         FireTimer();
       } else if (expires) {
         ExpireWindow();
@@ -132,6 +133,9 @@ class StatefulKernel final : public Operator, private TimerRequests {
     outputs_.Flush();
     return watermark;
   }
+
+  /// A timer was set to a time that the watermark has passed already.
+  bool Due() const override { return !timers_.empty() && timers_.top().time <= watermark_; }
 
   void FinishBundle() override {
     if (!in_bundle_) return;
@@ -177,8 +181,7 @@ class StatefulKernel final : public Operator, private TimerRequests {
     bool outside_batch = false;
   };
 
-  Timestamp ExpiryOf(const BoundedWindow& window) const { return window.max_timestamp() + windowing_.allowed_lateness; }
-  bool Expired(const BoundedWindow& window) const { return ExpiryOf(window) < watermark_; }
+  bool Expired(const BoundedWindow& window) const { return windowing_.ExpiryOf(window) < watermark_; }
 
   void ProcessRows(Batch<Element>& rows) {
     const MetricsScope scope(context().metrics());
@@ -224,6 +227,7 @@ class StatefulKernel final : public Operator, private TimerRequests {
   // Calls `function` with the arguments of types `P`.
   template <class Function, class... P>
   void Invoke(KeyState& state, const Call& call, TypeList<P...>, Function&& function) {
+    window_ = call.window;
     InvokeIndexed(state, call, TypeList<P...>{}, std::index_sequence_for<P...>{}, function);
   }
   template <class Function, class... P, std::size_t... kAt>
@@ -261,7 +265,14 @@ class StatefulKernel final : public Operator, private TimerRequests {
     }
   }
 
-  void Set(std::size_t timer, Timestamp time) override { requested_.emplace_back(timer, time); }
+  void Set(std::size_t timer, Timestamp time) override {
+    if (time > windowing_.ExpiryOf(window_)) {
+      throw std::invalid_argument("a timer is set to " + time.ToString() + ", but its window " + window_.ToString() +
+                                  " expires at " + windowing_.ExpiryOf(window_).ToString() +
+                                  ", and the timer with it; set it to that at most, or use OnWindowExpiration");
+    }
+    requested_.emplace_back(timer, time);
+  }
   void Clear(std::size_t timer) override { requested_.emplace_back(timer, Timestamp::Max()); }
 
   void Commit(KeyState& state, const K& key, const BoundedWindow& window) {
@@ -362,6 +373,7 @@ class StatefulKernel final : public Operator, private TimerRequests {
   Shuffle<Element> shuffle_;
   std::map<BoundedWindow, Table, ByEnd> windows_;
   std::priority_queue<Pending> timers_;
+  BoundedWindow window_;  // of the call that is running
   std::vector<std::pair<std::size_t, Timestamp>> requested_;
   UndosOf<States> undos_;
   std::vector<SideInputValue> kept_side_inputs_;

@@ -21,8 +21,19 @@ struct Collected {
 /// Filled while the pipeline runs.
 template <class T>
 struct Collection {
-  std::mutex mutex;
+  mutable std::mutex mutex;
   std::vector<Collected<T>> elements;
+
+  /// What has come since the last call. Thread safe.
+  std::vector<Collected<T>> Take() {
+    const std::lock_guard lock(mutex);
+    return std::exchange(elements, {});
+  }
+  /// How much is there now. Thread safe.
+  std::size_t size() const {
+    const std::lock_guard lock(mutex);
+    return elements.size();
+  }
 
   std::vector<T> values() const {
     std::vector<T> all;

@@ -55,7 +55,13 @@ void SharedSideInput::CompleteThrough(Timestamp watermark) {
 
 detail::SideInputValue SharedSideInput::Get(const BoundedWindow& main_window) const {
   BoundedWindow window = BoundedWindow::Global();
-  if (fn_.kind != WindowFn::Kind::kGlobal) window = fn_.At(fn_.LastStart(main_window.max_timestamp()));
+  if (fn_.kind != WindowFn::Kind::kGlobal) {
+    bool found = false;
+    fn_.ForEachWindow(main_window.max_timestamp(), [&](const BoundedWindow& candidate) {
+      if (!found) window = candidate;
+      found = true;
+    });
+  }
   const std::lock_guard lock(mutex_);
   const auto found = values_.find(window);
   if (found != values_.end()) return found->second;

@@ -41,7 +41,7 @@ class SharedSideInput final : public detail::SideInputStore {
 
   void Publish(const BoundedWindow& window, detail::SideInputValue value) override;
   void CompleteThrough(Timestamp watermark) override;
-  /// The value for the window that `main_window` maps to (Beam: the one that holds its last timestamp), or null.
+  /// The value for the window that `main_window` maps to (Beam: the earliest that holds its last timestamp), or null.
   detail::SideInputValue Get(const BoundedWindow& main_window) const;
 
  private:
