@@ -155,5 +155,18 @@ constexpr void ForEachField(T& object, Visit&& visit) {
   }
 }
 
+/// Calls `visit(x, y)` with each field of `a` and the same field of `b`, in the order of the schema.
+template <class T, class Visit>
+  requires Reflectable<T>
+constexpr void ForEachFieldPair(const T& a, const T& b, Visit&& visit) {
+  if constexpr (HasFieldList<T>) {
+    std::apply([&](auto... named) { (visit(a.*named.member, b.*named.member), ...); },
+               MillraceFields(static_cast<const T*>(nullptr)).members);
+  } else {
+    using Fields = Bindings<kFieldCount<T>>;
+    Fields::Apply(a, [&](const auto&... x) { Fields::Apply(b, [&](const auto&... y) { (visit(x, y), ...); }); });
+  }
+}
+
 }  // namespace detail
 }  // namespace millrace
