@@ -38,6 +38,10 @@ std::string ShortTypeName(const std::type_info& type) {
 void Graph::Enter(std::string_view label, bool given) {
   OpenScope& outer = scopes_.back();
   std::string name(label);
+  if (name.empty()) {
+    AddMistake(outer.path.empty() ? "(no label)" : outer.path, "a label is empty; give the transform a name");
+    name = "_";
+  }
   int& uses = outer.uses.try_emplace(name, 0).first->second;
   if (++uses > 1) {
     if (given) {
@@ -82,6 +86,14 @@ int Graph::Add(std::vector<int> inputs, std::vector<const TypeInfo*> outputs, Pa
   return index;
 }
 
-void Graph::AddMistake(const std::string& label, std::string text) { mistakes_.push_back(label + ": " + std::move(text)); }
+bool Graph::Owns(const Graph& graph, const std::string& what) {
+  if (&graph == this) return true;
+  AddMistake(CurrentLabel(), what + " belongs to another pipeline; build both in one");
+  return false;
+}
+
+void Graph::AddMistake(const std::string& label, std::string text) {
+  mistakes_.push_back(label + ": " + std::move(text));
+}
 
 }  // namespace millrace::detail

@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "millrace/core/coder.h"
+#include "millrace/transforms/deduplicate.h"
+#include "millrace/transforms/flatten.h"
+#include "millrace/transforms/side_input.h"
 #include "model/describe.h"
 #include "model/validate.h"
-#include "millrace/transforms/side_input.h"
 
 namespace millrace {
 
@@ -31,8 +34,8 @@ void CheckSideInputs(Graph& graph, ParDoPayload& payload, const std::vector<cons
   std::vector<SideInputUse> ordered;
   for (std::size_t i = 0; i < payload.declared_side_inputs.size(); ++i) {
     const std::string& name = payload.declared_side_inputs[i];
-    const auto bound = std::find_if(payload.side_inputs.begin(), payload.side_inputs.end(),
-                                    [&](const SideInputUse& use) { return use.name == name; });
+    const auto is_it = [&](const SideInputUse& use) { return use.name == name; };
+    const auto bound = std::find_if(payload.side_inputs.begin(), payload.side_inputs.end(), is_it);
     if (bound == payload.side_inputs.end()) {
       graph.AddMistake(graph.CurrentLabel(), "side input \"" + name + "\" is not bound; add .WithSideInput(\"" + name +
                                                  "\", AsMap(...)), AsSingleton or AsIterable");
@@ -44,7 +47,10 @@ void CheckSideInputs(Graph& graph, ParDoPayload& payload, const std::vector<cons
                                                  ReadableTypeName(*bound->value_type));
       continue;
     }
-    ordered.push_back(*bound);
+    if (std::find_if(bound + 1, payload.side_inputs.end(), is_it) != payload.side_inputs.end()) {
+      graph.AddMistake(graph.CurrentLabel(), "side input \"" + name + "\" is bound twice");
+    }
+    if (graph.Owns(*bound->graph, "side input \"" + name + "\"")) ordered.push_back(*bound);
   }
   for (const SideInputUse& use : payload.side_inputs) {
     const auto& declared = payload.declared_side_inputs;
@@ -53,6 +59,24 @@ void CheckSideInputs(Graph& graph, ParDoPayload& payload, const std::vector<cons
     }
   }
   payload.side_inputs = std::move(ordered);
+}
+
+void CheckIdDeterministic(Graph& graph, const Type& type) {
+  std::string why;
+  if (IsDeterministic(type, &why)) return;
+  graph.AddMistake(graph.CurrentLabel(),
+                   "ids must be equal exactly when their encodings are, and these are not: " + why);
+}
+
+void CheckSameWindowing(Graph& graph, const std::vector<int>& inputs) {
+  for (const int input : inputs) {
+    const std::string first = graph.pcollection(inputs.front()).windowing.ToString();
+    const std::string other = graph.pcollection(input).windowing.ToString();
+    if (first == other) continue;
+    graph.AddMistake(graph.CurrentLabel(), "the inputs of Flatten are windowed differently, " + first + " and " +
+                                               other + "; apply the same WindowInto to each first");
+    return;
+  }
 }
 
 }  // namespace detail

@@ -1,8 +1,10 @@
 #include "model/validate.h"
 
-#include <map>
+#include <cstdint>
 #include <set>
+#include <string>
 #include <variant>
+#include <vector>
 
 #include "millrace/core/coder.h"
 
@@ -14,6 +16,7 @@ using detail::CombinePayload;
 using detail::DeduplicatePayload;
 using detail::ParDoPayload;
 using detail::PCollectionNode;
+using detail::ReadPayload;
 using detail::Transform;
 using detail::ViewPayload;
 using detail::WindowPayload;
@@ -39,8 +42,12 @@ class Checker {
       CheckWindowing(transform);
       CheckAggregation(transform);
       CheckView(transform);
+      CheckSource(transform);
+      CheckSideInputs(transform);
+      CheckHorizon(transform);
       CheckKey(transform);
       CheckLabel(transform);
+      CheckUnique(transform);
       FollowRecounting(transform);
     }
     CheckConsumption();
@@ -48,7 +55,9 @@ class Checker {
   }
 
  private:
-  void Report(const Transform& transform, const std::string& text) { mistakes_.push_back(transform.label + ": " + text); }
+  void Report(const Transform& transform, const std::string& text) {
+    mistakes_.push_back(transform.label + ": " + text);
+  }
   const PCollectionNode& Input(const Transform& transform) const { return graph_.pcollection(transform.inputs[0]); }
 
   void CheckWindowing(const Transform& transform) {
@@ -59,21 +68,29 @@ class Checker {
     if (fn.kind != WindowFn::Kind::kGlobal && (fn.size_micros <= 0 || fn.period_micros <= 0)) {
       Report(transform, "the size and period of windows must be greater than zero");
     }
-    if (fn.period_micros > fn.size_micros) {
-      Report(transform, "sliding windows with a period longer than their size would lose the elements in between; "
-                        "filter these out before, and use FixedWindows");
+    if (fn.size_micros > 0 && fn.period_micros > fn.size_micros) {
+      Report(transform,
+             "sliding windows with a period longer than their size would lose the elements in between; "
+             "filter these out before, and use FixedWindows");
     }
     if (strategy.trigger.on_time && !strategy.trigger.late.fires() && strategy.allowed_lateness > Duration(0)) {
-      Report(transform, "the trigger may lose data: it ends with the on-time firing, so nothing would show what comes "
-                        "within the allowed lateness; add .late, such as AfterWatermark{.late = AfterCount{1}}");
+      Report(transform,
+             "the trigger may lose data: it ends with the on-time firing, so nothing would show what comes "
+             "within the allowed lateness; add .late, such as AfterWatermark{.late = AfterCount{1}}");
+    }
+    for (const PaneTrigger& trigger : {strategy.trigger.early, strategy.trigger.late}) {
+      if (trigger.count >= 0 && trigger.delay_micros >= -1) continue;
+      Report(transform, "a trigger's count or delay is negative");
+      break;
     }
     if (!strategy.trigger.on_time && !strategy.trigger.early.fires()) {
       Report(transform, "Repeatedly needs a count or a delay; this trigger never fires");
     }
     if (strategy.allowed_lateness < Duration(0)) Report(transform, "the allowed lateness is negative");
     if (!strategy.fires_once() && !strategy.accumulation_mode_set) {
-      Report(transform, "a window may fire several times here, so say what a later pane contains: .Accumulating() or "
-                        ".Discarding()");
+      Report(transform,
+             "a window may fire several times here, so say what a later pane contains: .Accumulating() or "
+             ".Discarding()");
     }
   }
 
@@ -83,12 +100,14 @@ class Checker {
     const PCollectionNode& input = Input(transform);
     const bool global = input.windowing.window_fn.kind == WindowFn::Kind::kGlobal;
     if (combine->emit_default && !global) {
-      Report(transform, "CombineGlobally has a default for an empty input only in the global window; add "
-                        ".WithoutDefaults()");
+      Report(transform,
+             "CombineGlobally has a default for an empty input only in the global window; add "
+             ".WithoutDefaults()");
     }
     if (input.unbounded && global && !input.windowing.trigger.early.fires()) {
-      Report(transform, "an aggregation of unbounded input in the global window would never fire; apply WindowInto, or "
-                        "a trigger such as Repeatedly{AfterCount{1000}}");
+      Report(transform,
+             "an aggregation of unbounded input in the global window would never fire; apply WindowInto, or "
+             "a trigger such as Repeatedly{AfterCount{1000}}");
     }
   }
 
@@ -100,9 +119,58 @@ class Checker {
     }
     const WindowingStrategy& windowing = Input(transform).windowing;
     if (!windowing.fires_once() && windowing.accumulation_mode == AccumulationMode::kDiscarding) {
-      Report(transform, "a view keeps the newest pane of each cell, so panes must contain what earlier ones did; use "
-                        ".Accumulating()");
+      Report(transform,
+             "a view keeps the newest pane of each cell, so panes must contain what earlier ones did; use "
+             ".Accumulating()");
     }
+  }
+
+  void CheckSource(const Transform& transform) {
+    const auto* read = As<ReadPayload>(transform);
+    if (read != nullptr && read->max_disorder.value_or(Duration(0)) < Duration(0)) {
+      Report(transform, "the greatest disorder is negative");
+    }
+  }
+
+  // A side input is given when its window is complete.
+  void CheckSideInputs(const Transform& transform) {
+    const auto* par_do = As<ParDoPayload>(transform);
+    if (par_do == nullptr) return;
+    for (const auto& use : par_do->side_inputs) {
+      const PCollectionNode& side = graph_.pcollection(use.pcollection);
+      if (!side.unbounded || side.windowing.window_fn.kind != WindowFn::Kind::kGlobal) continue;
+      Report(transform, "side input \"" + use.name +
+                            "\" is unbounded and in the global window, so it would never be "
+                            "complete and every element would wait; apply WindowInto to it");
+    }
+  }
+
+  // A duplicate that comes later than its id is remembered counts again, so it must be late for all that follows.
+  void CheckHorizon(const Transform& transform) {
+    const auto* deduplicate = As<DeduplicatePayload>(transform);
+    const Horizon* from = nullptr;
+    for (const int input : transform.inputs) {
+      const Horizon& horizon = horizons_[static_cast<std::size_t>(input)];
+      if (horizon.deduplicate != nullptr && (from == nullptr || horizon.micros < from->micros)) from = &horizon;
+    }
+    Horizon passed = from != nullptr ? *from : Horizon{};
+    const auto* window = As<WindowPayload>(transform);
+    if (window != nullptr && from != nullptr && window->strategy.allowed_lateness.count() > from->micros) {
+      Report(transform, "the allowed lateness (" + DurationToString(window->strategy.allowed_lateness) +
+                            ") is longer than \"" + from->deduplicate->label + "\" remembers an id (" +
+                            DurationToString(Duration(from->micros)) +
+                            "), so a late duplicate would count again; "
+                            "lengthen .Within(...)");
+    }
+    if (deduplicate != nullptr && deduplicate->horizon > Duration(0)) {
+      passed = Horizon{&transform, deduplicate->horizon.count()};
+    }
+    for (const int output : transform.outputs) horizons_[static_cast<std::size_t>(output)] = passed;
+  }
+
+  void CheckUnique(const Transform& transform) {
+    if (labels_.insert(transform.label).second) return;
+    Report(transform, "two transforms have this label; state is found by it, so rename one");
   }
 
   void CheckKey(const Transform& transform) {
@@ -119,8 +187,9 @@ class Checker {
 
   void CheckLabel(const Transform& transform) {
     if (!streaming_ || transform.label_given || !HasState(transform)) return;
-    Report(transform, "state is found again by its label, so a transform with state needs one in streaming mode: write "
-                      "\"Name\" >> before it, and before the composites around it");
+    Report(transform,
+           "state is found again by its label, so a transform with state needs one in streaming mode: write "
+           "\"Name\" >> before it, and before the composites around it");
   }
 
   // Panes that contain earlier ones must not be aggregated again: what they repeat would count twice.
@@ -130,8 +199,9 @@ class Checker {
     const auto* combine = As<CombinePayload>(transform);
     const auto* par_do = As<ParDoPayload>(transform);
     if (recounts && (combine != nullptr || (par_do != nullptr && par_do->keyed))) {
-      Report(transform, "its input comes from an accumulating aggregation that fires several times, so elements would "
-                        "count twice; let the first aggregation discard, or fire only at the watermark");
+      Report(transform,
+             "its input comes from an accumulating aggregation that fires several times, so elements would "
+             "count twice; let the first aggregation discard, or fire only at the watermark");
     }
     if (combine != nullptr) {
       const WindowingStrategy& windowing = Input(transform).windowing;
@@ -151,8 +221,9 @@ class Checker {
     for (std::size_t i = 0; i < consumed.size(); ++i) {
       const PCollectionNode& node = graph_.pcollections()[i];
       if (consumed[i] || !node.must_be_consumed) continue;
-      Report(graph_.transform(node.producer), "its output of failed elements is not used, so they would be lost "
-                                              "silently; apply DeadLetters to it, or leave .OnError() out");
+      Report(graph_.transform(node.producer),
+             "its output of failed elements is not used, so they would be lost "
+             "silently; apply DeadLetters to it, or leave .OnError() out");
     }
   }
 
@@ -160,6 +231,14 @@ class Checker {
   bool streaming_;
   std::vector<std::string> mistakes_;
   std::vector<bool> recounts_;  // by PCollection
+  // How long the nearest Deduplicate before a PCollection remembers an id.
+  struct Horizon {
+    const Transform* deduplicate = nullptr;
+    std::int64_t micros = 0;
+  };
+
+  std::vector<Horizon> horizons_ = std::vector<Horizon>(graph_.pcollections().size());  // by PCollection
+  std::set<std::string> labels_;
   std::set<std::string> views_;
 };
 

@@ -21,6 +21,8 @@
 
 namespace millrace::detail {
 
+class Graph;
+
 using OperatorFactory = std::function<std::unique_ptr<Operator>()>;
 
 /// How a side input is presented; see `transforms/side_input.h`.
@@ -31,6 +33,7 @@ struct SideInputUse {
   std::string name;
   int pcollection = -1;
   SideInputView view = SideInputView::kSingleton;
+  const Graph* graph = nullptr;                // that the PCollection belongs to
   const std::type_info* value_type = nullptr;  // of what the DoFn is given
   OperatorFactory make_collector;
 };
@@ -95,9 +98,9 @@ using Payload = std::variant<ReadPayload, ParDoPayload, CombinePayload, Deduplic
                              FlattenPayload, WindowPayload, ViewPayload, DeadLettersPayload, SinkPayload>;
 
 struct Transform {
-  std::string label;          // the whole path, "Outer/Inner"
-  bool label_given = false;   // by the author, at every level
-  std::vector<int> inputs;    // PCollections
+  std::string label;         // the whole path, "Outer/Inner"
+  bool label_given = false;  // by the author, at every level
+  std::vector<int> inputs;   // PCollections
   std::vector<int> outputs;
   Payload payload;
 };
@@ -130,6 +133,8 @@ class Graph {
   /// boundedness of the first input. Gives the transform's index.
   int Add(std::vector<int> inputs, std::vector<const TypeInfo*> outputs, Payload payload);
   void AddMistake(const std::string& label, std::string text);
+  /// Whether `what`, which the open transform reads, is of this graph; notes a mistake if it is of another pipeline's.
+  bool Owns(const Graph& graph, const std::string& what);
 
   const std::vector<Transform>& transforms() const { return transforms_; }
   const std::vector<PCollectionNode>& pcollections() const { return pcollections_; }

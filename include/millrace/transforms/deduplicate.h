@@ -21,6 +21,9 @@
 namespace millrace {
 
 namespace detail {
+/// Notes a mistake where ids may be equal without having the same encoding, or the other way round.
+void CheckIdDeterministic(Graph& graph, const Type& type);
+
 template <class F>
 struct DeduplicateTransform : TransformBase {
   DeduplicateTransform(F f, Duration within) : id(std::move(f)), horizon(within) {}
@@ -42,6 +45,7 @@ struct DeduplicateTransform : TransformBase {
                          "Deduplicate has no horizon; say for how long of event time an id is "
                          "remembered, such as .Within(24h)");
       }
+      if constexpr (kDescribable<Id>) CheckIdDeterministic(graph, TypeOf<Id>());
       DeduplicatePayload payload;
       payload.horizon = horizon;
       payload.make = [f = id, within = horizon] { return std::make_unique<DeduplicateKernel<T, Id, F>>(f, within); };

@@ -1,6 +1,7 @@
 // Flatten: several PCollections of one type as one (https://beam.apache.org/documentation/programming-guide/#flatten).
 #pragma once
 
+#include <stdexcept>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -11,6 +12,9 @@
 namespace millrace {
 
 namespace detail {
+/// Notes a mistake where the inputs of a Flatten differ in windows, trigger, accumulation or allowed lateness.
+void CheckSameWindowing(Graph& graph, const std::vector<int>& inputs);
+
 template <class T>
 struct FlattenTransform {
   std::vector<PCollection<T>> inputs;
@@ -21,14 +25,10 @@ struct FlattenTransform {
     const Graph::Scope scope(graph, label, true);
     std::vector<int> indexes;
     for (const auto& input : inputs) {
-      indexes.push_back(GraphAccess::IndexOf(input));
-      if (input.windowing().window_fn != inputs.front().windowing().window_fn) {
-        graph.AddMistake(graph.CurrentLabel(), "the inputs of Flatten have different windows, " +
-                                                   inputs.front().windowing().window_fn.ToString() + " and " +
-                                                   input.windowing().window_fn.ToString() +
-                                                   "; apply the same WindowInto to each first");
-      }
+      if (graph.Owns(GraphAccess::GraphOf(input), "an input of Flatten"))
+        indexes.push_back(GraphAccess::IndexOf(input));
     }
+    CheckSameWindowing(graph, indexes);
     const int transform = graph.Add(std::move(indexes), {&TypeInfoOf<T>()}, FlattenPayload{});
     return GraphAccess::Output<T>(graph, transform);
   }
@@ -53,9 +53,10 @@ template <class... Inputs>
 detail::Poison Flatten(const Inputs&...) {
   return {};
 }
-/// At least one.
+/// At least one: throws std::invalid_argument for none, since it would belong to no pipeline.
 template <class T>
 auto Flatten(std::vector<PCollection<T>> inputs) {
+  if (inputs.empty()) throw std::invalid_argument("Flatten needs at least one PCollection");
   return detail::FlattenTransform<T>{std::move(inputs)};
 }
 

@@ -23,12 +23,14 @@ namespace detail {
 
 template <class Collector>
 struct SideInputHandle {
+  const Graph* graph;
   int pcollection;
   SideInputView view;
 
   SideInputUse Use(std::string name) const {
     SideInputUse use;
     use.name = std::move(name);
+    use.graph = graph;
     use.pcollection = pcollection;
     use.view = view;
     use.value_type = &typeid(typename Collector::Value);
@@ -45,13 +47,15 @@ void CheckSideInputs(Graph& graph, ParDoPayload& payload, const std::vector<cons
 /// The only element of the PCollection in its window; a `T{}` if there is none. More than one fails the job.
 template <class T>
 auto AsSingleton(const PCollection<T>& pcollection) {
-  return detail::SideInputHandle<detail::SingletonCollector<T>>{detail::GraphAccess::IndexOf(pcollection),
+  return detail::SideInputHandle<detail::SingletonCollector<T>>{&detail::GraphAccess::GraphOf(pcollection),
+                                                                detail::GraphAccess::IndexOf(pcollection),
                                                                 detail::SideInputView::kSingleton};
 }
 /// All elements, as std::vector<T>, in no particular order.
 template <class T>
 auto AsIterable(const PCollection<T>& pcollection) {
-  return detail::SideInputHandle<detail::IterableCollector<T>>{detail::GraphAccess::IndexOf(pcollection),
+  return detail::SideInputHandle<detail::IterableCollector<T>>{&detail::GraphAccess::GraphOf(pcollection),
+                                                               detail::GraphAccess::IndexOf(pcollection),
                                                                detail::SideInputView::kIterable};
 }
 /// KV elements as std::map<K, V>; a key that occurs twice fails the job, as in Beam.
@@ -69,7 +73,8 @@ auto AsMap(const PCollection<T>& pcollection) {
     return detail::Poison{};
   } else {
     return detail::SideInputHandle<detail::MapCollector<typename T::Key, typename T::Value>>{
-        detail::GraphAccess::IndexOf(pcollection), detail::SideInputView::kMap};
+        &detail::GraphAccess::GraphOf(pcollection), detail::GraphAccess::IndexOf(pcollection),
+        detail::SideInputView::kMap};
   }
 }
 /// Where the PCollection has been reported already.
