@@ -1,0 +1,149 @@
+// The command line that every program has: `run`, `query`, `sql`, `export`, `describe`, `--help`, `--version`.
+//
+//   struct RidesOptions { std::string input = "rides.json"; };
+//   void BuildRides(millrace::Pipeline& pipeline, const RidesOptions& options) { ... | View("rides"); }
+//   int main(int argc, char** argv) { return millrace::Main(argc, argv, BuildRides); }
+//
+// The guide is docs/guide/command-line.md.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "millrace/core/options.h"
+#include "millrace/core/pipeline.h"
+#include "millrace/core/status.h"
+
+namespace millrace {
+
+/// The version of Millrace, as `--version` prints it.
+inline constexpr std::string_view kVersion = "0.1.0";
+
+namespace detail {
+
+/// A job whose options are not known by type: what `Main` works with.
+class JobDefinition {
+ public:
+  virtual ~JobDefinition() = default;
+  /// Adds the job's own options; they are read by the next `Build`.
+  virtual void AddOptions(OptionParser& parser) = 0;
+  virtual Status Build(Pipeline& pipeline, const PipelineOptions& options) = 0;
+};
+
+struct NoOptions {};
+
+template <class... P>
+struct BuildOptions;
+template <>
+struct BuildOptions<Pipeline&> {
+  using Options = NoOptions;
+};
+template <>
+struct BuildOptions<Pipeline&, const PipelineOptions&> {
+  using Options = NoOptions;
+};
+template <class O>
+struct BuildOptions<Pipeline&, const O&> {
+  using Options = O;
+};
+template <class O>
+struct BuildOptions<Pipeline&, const O&, const PipelineOptions&> {
+  using Options = O;
+};
+
+template <class F>
+struct BuildSignature : BuildSignature<decltype(&F::operator())> {};
+template <class R, class... P>
+struct BuildSignature<R (*)(P...)> : BuildOptions<P...> {
+  using Result = R;
+};
+template <class C, class R, class... P>
+struct BuildSignature<R (C::*)(P...)> : BuildSignature<R (*)(P...)> {};
+template <class C, class R, class... P>
+struct BuildSignature<R (C::*)(P...) const> : BuildSignature<R (*)(P...)> {};
+
+template <class F>
+concept IsBuild = requires {
+  typename BuildSignature<F>::Options;
+} && (std::is_void_v<typename BuildSignature<F>::Result> || std::is_same_v<typename BuildSignature<F>::Result, Status>);
+
+template <class F>
+class TypedJob final : public JobDefinition {
+ public:
+  explicit TypedJob(F build) : build_(std::move(build)) {}
+
+  void AddOptions(OptionParser& parser) override {
+    if constexpr (!std::is_same_v<Options, NoOptions>) parser.Add("Options of this program", &options_);
+  }
+  Status Build(Pipeline& pipeline, const PipelineOptions& options) override {
+    if constexpr (std::is_void_v<typename BuildSignature<F>::Result>) {
+      Call(pipeline, options);
+      return OkStatus();
+    } else {
+      return Call(pipeline, options);
+    }
+  }
+
+ private:
+  using Options = typename BuildSignature<F>::Options;
+
+  auto Call(Pipeline& pipeline, const PipelineOptions& options) {
+    if constexpr (std::is_invocable_v<F&, Pipeline&>) {
+      return build_(pipeline);
+    } else if constexpr (std::is_same_v<Options, NoOptions>) {
+      return build_(pipeline, options);
+    } else if constexpr (std::is_invocable_v<F&, Pipeline&, const Options&>) {
+      return build_(pipeline, options_);
+    } else {
+      return build_(pipeline, options_, options);
+    }
+  }
+
+  F build_;
+  Options options_{};
+};
+
+}  // namespace detail
+
+/// What a program runs: a function that builds its pipeline. It may be `void` or `Status`, and takes `Pipeline&`, then,
+/// if it wants them, its own options (`const X&`, X a plain struct; see core/options.h) and `const PipelineOptions&`.
+/// It only describes: whatever it reads is read by sources when the pipeline runs, for every verb builds the pipeline.
+class Job {
+ public:
+  template <class F>
+    requires(!std::is_same_v<std::decay_t<F>, Job>)
+  Job(F&& build) {  // NOLINT: implicit by design
+    using Build = std::decay_t<F>;
+    if constexpr (!detail::IsBuild<Build>) {
+      static_assert(detail::IsBuild<Build>,
+                    "Millrace: a job is a function such as void Build(millrace::Pipeline&) or "
+                    "void Build(millrace::Pipeline&, const MyOptions&), or a lambda like it.");
+    } else {
+      definition_ = std::make_shared<detail::TypedJob<Build>>(std::forward<F>(build));
+    }
+  }
+
+  /// What `--help` says of the program, in a sentence or two.
+  Job Description(std::string text) const {
+    Job result = *this;
+    result.description_ = std::move(text);
+    return result;
+  }
+
+  detail::JobDefinition& definition() const { return *definition_; }
+  const std::string& description() const { return description_; }
+
+ private:
+  std::shared_ptr<detail::JobDefinition> definition_;
+  std::string description_;
+};
+
+/// Does what the command line says and gives the process's exit code: 0; 1 when it failed; 2 when the command line is
+/// wrong; 130 (143) when SIGINT (SIGTERM) ended a run before it had a result. Results go to the standard output,
+/// everything else to the standard error. Call it once, from `main`.
+int Main(int argc, char** argv, Job job);
+
+}  // namespace millrace

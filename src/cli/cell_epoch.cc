@@ -1,0 +1,112 @@
+#include "cli/cell_epoch.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "millrace/core/coder.h"
+
+namespace millrace::cli {
+
+namespace {
+
+void AppendMicros(Timestamp time, std::string* out) {
+  const std::int64_t micros = time.micros();
+  out->append(reinterpret_cast<const char*>(&micros), sizeof micros);
+}
+
+// At least `count` objects of a type.
+void Grow(const Type& type, std::size_t count, std::vector<void*>* objects) {
+  objects->reserve(count);
+  while (objects->size() < count) objects->push_back(type.create());
+}
+
+}  // namespace
+
+CellBlock::~CellBlock() {
+  for (void* key : keys_) view_.key->destroy(key);
+  for (void* value : values_) view_.value->destroy(value);
+}
+
+void CellBlock::Fill(std::span<const Cell> cells, std::uint64_t generation, std::uint64_t attempt) {
+  Grow(*view_.key, cells.size(), &keys_);
+  Grow(*view_.value, cells.size(), &values_);
+  cells_.assign(cells.begin(), cells.end());
+  const bool may_be_superseded =
+      std::any_of(cells.begin(), cells.end(), [](const Cell& cell) { return !cell.is_final || cell.version.pane > 0; });
+  identities_.resize(may_be_superseded ? cells.size() : 0);
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    Cell& cell = cells_[i];
+    view_.key->assign(keys_[i], cell.key);
+    cell.key = keys_[i];
+    if (cell.value != nullptr) {
+      view_.value->assign(values_[i], cell.value);
+      cell.value = values_[i];
+    }
+    cell.version.generation = generation;
+    cell.version.attempt = attempt;
+    if (!may_be_superseded) continue;
+    identities_[i].clear();
+    EncodeElement(*view_.key, cell.key, &identities_[i]);
+    AppendMicros(cell.window_start, &identities_[i]);
+    AppendMicros(cell.window_end, &identities_[i]);
+  }
+}
+
+std::shared_ptr<CellBlock> CellBlockPool::Take() {
+  std::unique_ptr<CellBlock> block;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!free_.empty()) {
+      block = std::move(free_.back());
+      free_.pop_back();
+    }
+  }
+  if (block == nullptr) block = std::make_unique<CellBlock>(view_);
+  return {block.release(), [pool = weak_from_this()](CellBlock* returned) {
+            std::unique_ptr<CellBlock> owned(returned);
+            const std::shared_ptr<CellBlockPool> alive = pool.lock();
+            if (alive == nullptr) return;
+            const std::lock_guard lock(alive->mutex_);
+            alive->free_.push_back(std::move(owned));
+          }};
+}
+
+void CellEpoch::NoteAddition(std::size_t count) {
+  if (empty()) opened_ = std::chrono::steady_clock::now();
+  size_ += count;
+}
+
+void CellEpoch::Add(std::shared_ptr<CellBlock> block) {
+  NoteAddition(block->cells().size());
+  if (block->has_identities()) {
+    auto& newest = newest_[block->view().name];
+    for (std::size_t i = 0; i < block->cells().size(); ++i) {
+      const auto [found, is_new] = newest.try_emplace(block->identity(i), Place{block.get(), i});
+      if (is_new) continue;
+      const Place old = found->second;
+      const bool superseded = old.block->cells()[old.index].version <= block->cells()[i].version;
+      const Place loser = superseded ? old : Place{block.get(), i};
+      if (superseded) found->second = Place{block.get(), i};
+      loser.block->cells()[loser.index].key = nullptr;
+      ++dropped_;
+    }
+  }
+  blocks_.push_back(std::move(block));
+}
+
+void CellEpoch::AddLetters(std::vector<DeadLetterRow> letters) {
+  NoteAddition(letters.size());
+  letters_.insert(letters_.end(), std::make_move_iterator(letters.begin()), std::make_move_iterator(letters.end()));
+}
+
+void CellEpoch::Seal(std::uint64_t number) {
+  number_ = number;
+  newest_.clear();
+  if (dropped_ == 0) return;
+  for (const std::shared_ptr<CellBlock>& block : blocks_) {
+    std::erase_if(block->cells(), [](const Cell& cell) { return cell.key == nullptr; });
+  }
+}
+
+}  // namespace millrace::cli

@@ -1,0 +1,101 @@
+// What waits to be written to the view stores: copies of cells, gathered in epochs.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "millrace/io/view_sink.h"
+
+namespace millrace::cli {
+
+/// Copies of cells of one view. Its objects are kept for the next cells, so that texts keep their memory.
+class CellBlock {
+ public:
+  explicit CellBlock(ViewDescriptor view) : view_(std::move(view)) {}
+  ~CellBlock();
+  CellBlock(const CellBlock&) = delete;
+  CellBlock& operator=(const CellBlock&) = delete;
+
+  /// Takes the place of what was there; the version's generation and attempt are set.
+  void Fill(std::span<const Cell> cells, std::uint64_t generation, std::uint64_t attempt);
+
+  const ViewDescriptor& view() const { return view_; }
+  std::vector<Cell>& cells() { return cells_; }
+  const std::vector<Cell>& cells() const { return cells_; }
+  /// A cell of it may be superseded by a later one: it has an identity for each cell, the bytes of key and window.
+  bool has_identities() const { return !identities_.empty(); }
+  const std::string& identity(std::size_t index) const { return identities_[index]; }
+
+ private:
+  ViewDescriptor view_;
+  std::vector<void*> keys_;
+  std::vector<void*> values_;
+  std::vector<Cell> cells_;
+  std::vector<std::string> identities_;
+};
+
+/// Blocks of one view that are not in use. Thread safe; may be destroyed before the blocks that came from it.
+class CellBlockPool : public std::enable_shared_from_this<CellBlockPool> {
+ public:
+  explicit CellBlockPool(ViewDescriptor view) : view_(std::move(view)) {}
+  /// A block that returns here when its last owner lets it go.
+  std::shared_ptr<CellBlock> Take();
+
+ private:
+  const ViewDescriptor view_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<CellBlock>> free_;
+};
+
+/// A dead letter as a row of the warehouse.
+struct DeadLetterRow {
+  std::string name;
+  std::string step;
+  std::string element;
+  std::optional<Timestamp> event_time;  // empty where the element had none
+  Timestamp written_at;
+};
+
+/// What becomes visible at once. Filled under a lock, then shared and read only.
+class CellEpoch {
+ public:
+  /// Adds a block. A cell of this epoch that one of it supersedes is dropped: nobody can have seen it.
+  void Add(std::shared_ptr<CellBlock> block);
+  void AddLetters(std::vector<DeadLetterRow> letters);
+  /// Removes the dropped cells from their blocks. Before the epoch is shared.
+  void Seal(std::uint64_t number);
+
+  std::uint64_t number() const { return number_; }
+  /// All that take memory, dropped ones too.
+  std::size_t size() const { return size_; }
+  std::size_t dropped() const { return dropped_; }
+  bool empty() const { return size_ == 0; }
+  std::chrono::steady_clock::time_point opened() const { return opened_; }
+  const std::vector<std::shared_ptr<CellBlock>>& blocks() const { return blocks_; }
+  const std::vector<DeadLetterRow>& letters() const { return letters_; }
+
+ private:
+  void NoteAddition(std::size_t count);
+
+  std::uint64_t number_ = 0;
+  std::size_t size_ = 0;
+  std::size_t dropped_ = 0;
+  std::chrono::steady_clock::time_point opened_;
+  std::vector<std::shared_ptr<CellBlock>> blocks_;
+  std::vector<DeadLetterRow> letters_;
+  // By view and identity, where the newest cell is: the texts belong to the blocks.
+  struct Place {
+    CellBlock* block;
+    std::size_t index;
+  };
+  std::unordered_map<std::string, std::unordered_map<std::string_view, Place>> newest_;
+};
+
+}  // namespace millrace::cli

@@ -1,0 +1,192 @@
+#include "cli/data_directory.h"
+
+#include <signal.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "base/status_macros.h"
+#include "millrace/core/json.h"
+
+namespace millrace::cli {
+
+namespace {
+
+constexpr std::int32_t kFormat = 1;
+constexpr std::uint64_t kSmallFileBytesMax = 1 << 16;
+constexpr auto kWaitForReader = std::chrono::seconds(10);
+// A lock file is written just after the lock is taken, so what it says may be of the process before.
+constexpr auto kWaitForName = std::chrono::milliseconds(200);
+constexpr auto kPause = std::chrono::milliseconds(10);
+constexpr const char* kManifestName = "/millrace.json";
+constexpr const char* kLockName = "/lock";
+constexpr const char* kGenerationPrefix = "generation-";
+
+base::FileSystem& Files() { return base::PosixFileSystem(); }
+
+std::optional<DirectoryHolder> ReadHolder(const std::string& path) {
+  const StatusOr<std::string> text = base::ReadFile(Files(), path + kLockName, kSmallFileBytesMax);
+  if (!text.ok()) return std::nullopt;
+  const StatusOr<DirectoryHolder> holder = json::Parse<DirectoryHolder>(*text);
+  if (!holder.ok()) return std::nullopt;
+  if (::kill(static_cast<pid_t>(holder->pid), 0) != 0 && errno == ESRCH) return std::nullopt;
+  return *holder;
+}
+
+// In place: the lock belongs to the file, not to its name.
+Status WriteHolder(const std::string& path, const std::string& text) {
+  std::ofstream file(path + kLockName, std::ios::trunc);
+  file << text << std::flush;
+  return file ? OkStatus() : UnavailableError("cannot write " + path + kLockName + "; is the disk full?");
+}
+
+Status HeldError(const std::string& path, const std::optional<DirectoryHolder>& holder) {
+  if (!holder) {
+    return FailedPreconditionError("the data directory " + path + " is held by another process; wait for it to end");
+  }
+  return FailedPreconditionError("the data directory " + path + " is held by " + holder->ToString() +
+                                 "; wait for it to end, or stop it: kill -INT " + std::to_string(holder->pid));
+}
+
+// Whether a folder that has no manifest may become a data directory.
+Status CheckFresh(const std::string& path) {
+  MILLRACE_ASSIGN_OR_RETURN(const std::vector<std::string> names, Files().List(path));
+  for (const std::string& name : names) {
+    if (name == "lock" || name == "millrace.json.new") continue;
+    return FailedPreconditionError(path + " holds other things (such as " + name +
+                                   ") and no millrace.json; give an empty or a new directory");
+  }
+  return OkStatus();
+}
+
+}  // namespace
+
+std::string DirectoryHolder::ToString() const {
+  return "`" + program + " " + verb + "` (pid " + std::to_string(pid) + ", since " + since.ToString() + ")";
+}
+
+DataDirectory::DataDirectory(std::string path, std::unique_ptr<base::FileLock> lock)
+    : path_(std::move(path)), lock_(std::move(lock)) {}
+DataDirectory::DataDirectory(DataDirectory&&) noexcept = default;
+
+DataDirectory::~DataDirectory() {
+  if (lock_ != nullptr) static_cast<void>(WriteHolder(path_, ""));
+}
+
+StatusOr<DataDirectory> DataDirectory::Take(const std::string& path, const DirectoryHolder& holder) {
+  const auto started = std::chrono::steady_clock::now();
+  while (true) {
+    StatusOr<std::unique_ptr<base::FileLock>> lock = Files().Lock(path + kLockName);
+    if (lock.ok()) {
+      DataDirectory directory(path, *std::move(lock));
+      MILLRACE_RETURN_IF_ERROR(WriteHolder(path, json::Write(holder)));
+      MILLRACE_RETURN_IF_ERROR(directory.ReadManifest());
+      return directory;
+    }
+    if (lock.status().code() != StatusCode::kFailedPrecondition) return lock.status();
+    const std::optional<DirectoryHolder> other = ReadHolder(path);
+    const auto waited = std::chrono::steady_clock::now() - started;
+    if ((other && other->verb == "run" && waited >= kWaitForName) || waited >= kWaitForReader) {
+      return HeldError(path, other);
+    }
+    std::this_thread::sleep_for(kPause);
+  }
+}
+
+StatusOr<DataDirectory> DataDirectory::OpenForRun(const std::string& path, const DirectoryHolder& holder,
+                                                  const std::string& job_name) {
+  MILLRACE_RETURN_IF_ERROR(Files().CreateFolders(path).WithContext("--data_dir"));
+  MILLRACE_ASSIGN_OR_RETURN(const bool exists, Files().Exists(path + kManifestName));
+  if (!exists) MILLRACE_RETURN_IF_ERROR(CheckFresh(path));
+  MILLRACE_ASSIGN_OR_RETURN(DataDirectory directory, Take(path, holder));
+  DirectoryManifest& manifest = directory.manifest_;
+  if (manifest.job_name.empty()) {
+    manifest.job_name = job_name;
+    MILLRACE_RETURN_IF_ERROR(directory.WriteManifest(manifest));
+  }
+  if (manifest.job_name != job_name) {
+    return FailedPreconditionError("the data directory " + path + " belongs to the job " + manifest.job_name +
+                                   ", this one is " + job_name + "; give another --data_dir");
+  }
+  return directory;
+}
+
+StatusOr<DataDirectory> DataDirectory::OpenForReading(const std::string& path, const DirectoryHolder& holder) {
+  MILLRACE_ASSIGN_OR_RETURN(const bool exists, Files().Exists(path + kManifestName));
+  if (!exists) {
+    return NotFoundError("there is no data directory " + path + "; make one: " + holder.program +
+                         " run --data_dir=" + path);
+  }
+  MILLRACE_ASSIGN_OR_RETURN(DataDirectory directory, Take(path, holder));
+  if (directory.manifest_.generation > 0) return directory;
+  return FailedPreconditionError("the data directory " + path +
+                                 " has no results: no run has come to its end yet; run " + holder.program +
+                                 " run --data_dir=" + path);
+}
+
+Status DataDirectory::ReadManifest() {
+  const std::string file = path_ + kManifestName;
+  MILLRACE_ASSIGN_OR_RETURN(const bool exists, Files().Exists(file));
+  if (!exists) return OkStatus();
+  MILLRACE_ASSIGN_OR_RETURN(const std::string text, base::ReadFile(Files(), file, kSmallFileBytesMax));
+  StatusOr<DirectoryManifest> manifest = json::Parse<DirectoryManifest>(text);
+  if (!manifest.ok()) {
+    return DataLossError(file + " is damaged: " + manifest.status().message() + "; remove the directory and run again");
+  }
+  if (manifest->format != kFormat) {
+    return FailedPreconditionError(file + " has format " + std::to_string(manifest->format) +
+                                   ", this program reads format " + std::to_string(kFormat) +
+                                   "; use the program that wrote it, or another directory");
+  }
+  manifest_ = *std::move(manifest);
+  return OkStatus();
+}
+
+Status DataDirectory::WriteManifest(const DirectoryManifest& manifest) {
+  return base::ReplaceFile(Files(), path_ + kManifestName, json::Write(manifest) + "\n");
+}
+
+std::string DataDirectory::FolderOf(std::uint64_t generation) const {
+  return path_ + "/" + kGenerationPrefix + std::to_string(generation);
+}
+
+void DataDirectory::RemoveOtherGenerations() const {
+  const StatusOr<std::vector<std::string>> names = Files().List(path_);
+  if (!names.ok()) return;
+  for (const std::string& name : *names) {
+    std::string folder = path_ + "/";
+    folder += name;
+    std::error_code ignored;  // what cannot be removed costs space only; the next run tries again
+    if (name.starts_with(kGenerationPrefix) && folder != CurrentFolder()) std::filesystem::remove_all(folder, ignored);
+  }
+}
+
+StatusOr<std::string> DataDirectory::BeginGeneration() {
+  RemoveOtherGenerations();
+  std::string folder = FolderOf(next_generation());
+  MILLRACE_ASSIGN_OR_RETURN(const bool exists, Files().Exists(folder));
+  if (exists) return FailedPreconditionError(folder + " cannot be removed; remove it by hand");
+  MILLRACE_RETURN_IF_ERROR(Files().CreateFolders(folder));
+  return folder;
+}
+
+Status DataDirectory::Promote(const std::string& mode, Timestamp now) {
+  MILLRACE_RETURN_IF_ERROR(Files().SyncFolder(FolderOf(next_generation())));
+  MILLRACE_RETURN_IF_ERROR(Files().SyncFolder(path_));
+  DirectoryManifest next = manifest_;
+  next.generation = next_generation();
+  next.mode = mode;
+  next.written_at = now;
+  MILLRACE_RETURN_IF_ERROR(WriteManifest(next));
+  manifest_ = next;
+  RemoveOtherGenerations();
+  return OkStatus();
+}
+
+void DataDirectory::Abandon() { RemoveOtherGenerations(); }
+
+}  // namespace millrace::cli

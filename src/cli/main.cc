@@ -1,0 +1,115 @@
+#include "millrace/runner/main.h"
+
+#include <algorithm>
+#include <array>
+#include <exception>
+#include <filesystem>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "base/status_macros.h"
+#include "cli/verbs.h"
+
+namespace millrace {
+
+namespace {
+
+constexpr int kExitFailed = 1;
+constexpr int kExitUsage = 2;
+
+struct VerbHelp {
+  std::string_view name;
+  std::string_view arguments;
+  std::string_view text;
+};
+constexpr std::array kVerbs = {
+    VerbHelp{"run", "--data_dir=DIR", "run the pipeline; its views take the place of those of the run before"},
+    VerbHelp{"query", "VIEW [KEY...] --data_dir=DIR", "print a view's rows, of all keys or of those that begin so"},
+    VerbHelp{"sql", "\"SELECT ...\" --data_dir=DIR", "ask the warehouse: each view is a table, and so is dead_letters"},
+    VerbHelp{"export", "VIEW OUT.parquet --data_dir=DIR", "write a view to a Parquet file"},
+    VerbHelp{"describe", "", "print the pipeline: steps, windows, coders, state, views"},
+};
+
+std::string HelpText(const std::string& program, const Job& job, const OptionParser& parser) {
+  std::string text;
+  if (!job.description().empty()) text += job.description() + "\n\n";
+  for (const VerbHelp& verb : kVerbs) {
+    const char* lead = &verb == kVerbs.data() ? "usage: " : "       ";
+    text += lead + program + " " + std::string(verb.name) + (verb.arguments.empty() ? "" : " ");
+    text += std::string(verb.arguments) + "\n         " + std::string(verb.text) + "\n";
+  }
+  return text + "\n" + parser.Help() + "\nA program ends with 0; with 1 when it failed, and with 2 when the command " +
+         "line is wrong.\n";
+}
+
+bool IsVerb(std::string_view name) {
+  return std::any_of(kVerbs.begin(), kVerbs.end(), [&](const VerbHelp& verb) { return verb.name == name; });
+}
+
+// Whether an option is among the arguments, before a lone "--".
+bool HasOption(const std::vector<std::string>& arguments, std::string_view name, std::string_view short_name) {
+  const auto end = std::find(arguments.begin(), arguments.end(), "--");
+  return std::any_of(arguments.begin(), end, [&](const std::string& argument) {
+    return argument == name || (!short_name.empty() && argument == short_name);
+  });
+}
+
+StatusOr<int> Dispatch(const cli::Invocation& invocation, const Job& job) {
+  if (invocation.verb == "sql") return cli::SqlVerb(invocation);
+  Pipeline pipeline;
+  MILLRACE_RETURN_IF_ERROR(job.definition().Build(pipeline, invocation.pipeline));
+  if (invocation.verb == "run") return cli::RunVerb(invocation, pipeline);
+  if (invocation.verb == "query") return cli::QueryVerb(invocation, pipeline);
+  if (invocation.verb == "export") return cli::ExportVerb(invocation, pipeline);
+  return cli::DescribeVerb(invocation, pipeline);
+}
+
+StatusOr<int> ParseAndDispatch(cli::Invocation& invocation, const std::vector<std::string>& arguments, const Job& job) {
+  OptionParser parser;
+  job.definition().AddOptions(parser);
+  parser.Add("Options of every pipeline", &invocation.pipeline);
+  parser.Add("Options of verbs", &invocation.output);
+  MILLRACE_RETURN_IF_ERROR(parser.Check());
+  if (HasOption(arguments, "--help", "-h") || (!arguments.empty() && arguments[0] == "help")) {
+    std::cout << HelpText(invocation.program, job, parser);
+    return 0;
+  }
+  if (HasOption(arguments, "--version", "")) {
+    std::cout << invocation.program << " (Millrace " << kVersion << ")\n";
+    return 0;
+  }
+  StatusOr<std::vector<std::string>> others = parser.Parse(arguments);
+  if (!others.ok()) return cli::UsageError(others.status().message());
+  if (others->empty() || !IsVerb((*others)[0])) {
+    std::cerr << HelpText(invocation.program, job, parser) << "\n";
+    return cli::UsageError(others->empty() ? "say what to do" : "there is no verb " + (*others)[0]);
+  }
+  invocation.verb = (*others)[0];
+  invocation.arguments.assign(others->begin() + 1, others->end());
+  return Dispatch(invocation, job);
+}
+
+}  // namespace
+
+int Main(int argc, char** argv, Job job) {
+  cli::Invocation invocation;
+  invocation.program = argc > 0 ? std::filesystem::path(argv[0]).filename().string() : "program";
+  const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  StatusOr<int> code = 0;
+  try {
+    code = ParseAndDispatch(invocation, arguments, job);
+  } catch (const std::exception& error) {
+    code = UnknownError(std::string("the program failed: ") + error.what());
+  }
+  std::cout << std::flush;
+  if (code.ok()) {
+    if (std::cout) return *code;
+    std::cerr << invocation.program << ": the output cannot be written; is the disk full?\n";
+    return kExitFailed;
+  }
+  std::cerr << invocation.program << ": " << code.status().message() << "\n";
+  return cli::IsUsageError(code.status()) ? kExitUsage : kExitFailed;
+}
+
+}  // namespace millrace

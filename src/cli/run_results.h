@@ -1,0 +1,64 @@
+// Where a run's views and dead letters go: both view stores and the table `dead_letters` of a generation's folder.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "millrace/io/view_sink.h"
+#include "millrace/io/view_store.h"
+
+namespace millrace::cli {
+
+/// When cells are handed to the stores. An epoch is closed when it is full or old enough, whichever comes first.
+struct RunResultsOptions {
+  std::string folder;  // of the generation; exists and is empty
+  std::uint64_t generation = 1;
+  std::size_t epoch_cells_max = 65'536;  // so many, and as many more per store, are in memory at most
+  std::chrono::milliseconds epoch_age_max{1000};
+};
+
+/// What was written.
+struct RunResultsCounts {
+  std::uint64_t cells = 0;       // that the pipeline gave
+  std::uint64_t superseded = 0;  // of them: dropped unwritten, for a newer one came within the same epoch
+  std::uint64_t letters = 0;
+  std::uint64_t epochs = 0;
+  double warehouse_s = 0;  // that the writer of the DuckDB store was busy
+  double lookup_s = 0;     // the same for the RocksDB store
+};
+
+/// The sinks of one run. Cells are copied and written by one thread per store; where these are slower than the
+/// pipeline, its writes wait.
+class RunResults {
+ public:
+  /// Makes the stores in the folder.
+  static StatusOr<std::unique_ptr<RunResults>> Create(const RunResultsOptions& options);
+  /// Drops what was not committed, and closes the stores.
+  ~RunResults();
+  RunResults(const RunResults&) = delete;
+  RunResults& operator=(const RunResults&) = delete;
+
+  /// Valid as long as the object lives.
+  std::shared_ptr<ViewSink> views();
+  std::shared_ptr<DeadLetterSink> dead_letters();
+  /// After the run.
+  RunResultsCounts counts() const;
+
+  /// Opaque.
+  struct Impl;
+
+ private:
+  explicit RunResults(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+  std::shared_ptr<Impl> impl_;
+};
+
+/// The names of the stores in a generation's folder.
+std::string WarehousePath(const std::string& generation_folder);
+std::string LookupPath(const std::string& generation_folder);
+
+/// The table of dead letters, which no view may be named like.
+inline constexpr const char* kDeadLettersTable = "dead_letters";
+
+}  // namespace millrace::cli

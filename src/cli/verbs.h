@@ -1,0 +1,63 @@
+// The verbs of every program's command line. Each gives the process's exit code or the status of its failure.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/data_directory.h"
+#include "millrace/core/options.h"
+#include "millrace/core/timestamp.h"
+#include "millrace/io/view_store.h"
+#include "millrace/runner/main.h"
+
+namespace millrace::cli {
+
+/// Options of the verbs that print rows; of no use to the others.
+struct OutputOptions {
+  std::string format = "table";
+  std::optional<Timestamp> from;
+  std::optional<Timestamp> to;
+  std::optional<std::uint64_t> limit;
+  bool overwrite = false;
+
+  static constexpr OptionHelp kOptionHelp[] = {
+      {"format", "how query and sql print: table, json (an object per line) or csv"},
+      {"from", "query: only windows that start then or later"},
+      {"to", "query: only windows that end then or earlier"},
+      {"limit", "query: at most so many rows"},
+      {"overwrite", "export: replace a file that exists"},
+  };
+};
+
+/// A command line that was read.
+struct Invocation {
+  std::string program;
+  std::string verb;
+  std::vector<std::string> arguments;  // behind the verb, without options
+  PipelineOptions pipeline;
+  OutputOptions output;
+
+  std::string JobName() const { return pipeline.job_name.empty() ? program : pipeline.job_name; }
+};
+
+/// A command line that says something impossible; its exit code is 2.
+Status UsageError(std::string message);
+bool IsUsageError(const Status& status);
+
+StatusOr<int> RunVerb(const Invocation& invocation, Pipeline& pipeline);
+StatusOr<int> QueryVerb(const Invocation& invocation, const Pipeline& pipeline);
+StatusOr<int> SqlVerb(const Invocation& invocation);
+StatusOr<int> ExportVerb(const Invocation& invocation, const Pipeline& pipeline);
+StatusOr<int> DescribeVerb(const Invocation& invocation, const Pipeline& pipeline);
+
+/// The views of a pipeline, in the order of its graph.
+std::vector<ViewDescriptor> ViewsOf(const Pipeline& pipeline);
+/// The view of that name; INVALID_ARGUMENT lists those that there are.
+StatusOr<ViewDescriptor> FindView(const Pipeline& pipeline, const std::string& name);
+/// This process, for the lock file.
+DirectoryHolder ThisProcess(const Invocation& invocation);
+/// Takes the data directory to read from it.
+StatusOr<DataDirectory> OpenResults(const Invocation& invocation);
+
+}  // namespace millrace::cli

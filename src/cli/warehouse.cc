@@ -1,0 +1,126 @@
+// The verbs `sql` and `export`, which read the DuckDB file.
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "base/file_system.h"
+#include "base/status_macros.h"
+#include "cli/row_writer.h"
+#include "cli/run_results.h"
+#include "cli/verbs.h"
+#include "columnar/database.h"
+#include "columnar/view_columns.h"
+
+namespace millrace::cli {
+
+namespace {
+
+constexpr std::size_t kMemoryMib = 2048;
+
+StatusOr<columnar::Connection> OpenWarehouse(const Invocation& invocation, const DataDirectory& directory) {
+  const std::string& temp = invocation.pipeline.temp_location;
+  const auto cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  MILLRACE_ASSIGN_OR_RETURN(
+      const columnar::Database database,
+      columnar::Database::Open({.path = WarehousePath(directory.CurrentFolder()),
+                                .threads = invocation.pipeline.threads > 0 ? invocation.pipeline.threads : cores,
+                                .memory_limit_mib = kMemoryMib,
+                                .temp_directory = temp.empty() ? temp : temp + "/duckdb",
+                                .is_read_only = true}));
+  return database.Connect();
+}
+
+RowColumn ColumnOf(const columnar::Column& column) {
+  const std::string& type = column.sql_type;
+  RowColumn result{.name = column.name};
+  const bool is_nested = type.ends_with("]") || type.starts_with("STRUCT") || type.starts_with("MAP");
+  if (is_nested) return result;
+  for (const char* number : {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER",
+                             "UBIGINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL"}) {
+    if (type.starts_with(number)) result.is_number = true;
+  }
+  if (result.is_number || type == "BOOLEAN") result.kind = CellKind::kLiteral;
+  if (type.starts_with("TIMESTAMP")) result.kind = CellKind::kTime;
+  return result;
+}
+
+// As `query` prints times, whatever DuckDB's own form of them is.
+std::string TimeText(const std::string& text) {
+  const StatusOr<Timestamp> time = Timestamp::Parse(text);
+  return time.ok() ? time->ToString() : text;
+}
+
+Status CopyView(const Invocation& invocation, const ViewDescriptor& view, const std::string& path) {
+  MILLRACE_ASSIGN_OR_RETURN(const columnar::ViewColumns columns, columnar::ColumnsOfView(view));
+  MILLRACE_ASSIGN_OR_RETURN(const DataDirectory directory, OpenResults(invocation));
+  MILLRACE_ASSIGN_OR_RETURN(columnar::Connection connection, OpenWarehouse(invocation, directory));
+  std::string order;
+  for (const columnar::ViewColumn& column : columns.key) order += columnar::QuoteIdentifier(column.name) + ", ";
+  const std::string temporary = path + ".new";
+  Status copied = connection.Execute("COPY (SELECT * FROM " + columnar::QuoteIdentifier(view.name) + " ORDER BY " +
+                                     order + "window_start, window_end) TO " + columnar::QuoteLiteral(temporary) +
+                                     " (FORMAT parquet, COMPRESSION zstd)");
+  if (copied.ok()) copied = base::PosixFileSystem().Rename(temporary, path);
+  if (!copied.ok()) {
+    std::error_code ignored;
+    std::filesystem::remove(temporary, ignored);
+    return copied;
+  }
+  MILLRACE_ASSIGN_OR_RETURN(const std::int64_t rows, connection.QueryInt64("SELECT count(*) FROM read_parquet(" +
+                                                                           columnar::QuoteLiteral(path) + ")"));
+  std::cerr << invocation.program << ": " << GroupedDigits(rows) << " rows of " << view.name << " written to " << path
+            << "\n";
+  return OkStatus();
+}
+
+}  // namespace
+
+StatusOr<int> SqlVerb(const Invocation& invocation) {
+  if (invocation.arguments.size() != 1) {
+    return UsageError(invocation.program + " sql \"SELECT ...\" --data_dir=DIR: give one statement, in quotes");
+  }
+  if (Status known = CheckFormat(invocation.output.format); !known.ok()) return UsageError(known.message());
+  MILLRACE_ASSIGN_OR_RETURN(const DataDirectory directory, OpenResults(invocation));
+  MILLRACE_ASSIGN_OR_RETURN(columnar::Connection connection, OpenWarehouse(invocation, directory));
+  MILLRACE_ASSIGN_OR_RETURN(columnar::Result result, connection.Query(invocation.arguments[0]));
+  std::vector<RowColumn> columns;
+  for (const columnar::Column& column : result.columns()) columns.push_back(ColumnOf(column));
+  MILLRACE_ASSIGN_OR_RETURN(const auto writer, MakeRowWriter(invocation.output.format, columns, std::cout));
+  std::vector<RowCell> row(columns.size());
+  while (true) {
+    MILLRACE_ASSIGN_OR_RETURN(const bool more, result.Next());
+    if (!more || !std::cout) break;
+    for (std::size_t i = 0; i < result.rows(); ++i) {
+      for (std::size_t c = 0; c < columns.size(); ++c) {
+        std::optional<std::string> text = result.Text(c, i);
+        row[c].is_null = !text.has_value();
+        if (text && columns[c].kind == CellKind::kTime) text = TimeText(*text);
+        row[c].text = text ? *std::move(text) : "";
+      }
+      writer->Write(row);
+    }
+  }
+  writer->Finish();
+  return 0;
+}
+
+StatusOr<int> ExportVerb(const Invocation& invocation, const Pipeline& pipeline) {
+  if (invocation.arguments.size() != 2)
+    return UsageError(invocation.program + " export VIEW OUT.parquet --data_dir=DIR");
+  MILLRACE_ASSIGN_OR_RETURN(const ViewDescriptor view, FindView(pipeline, invocation.arguments[0]));
+  const std::string& path = invocation.arguments[1];
+  MILLRACE_ASSIGN_OR_RETURN(const bool exists, base::PosixFileSystem().Exists(path));
+  if (exists && !invocation.output.overwrite) {
+    return AlreadyExistsError("the file " + path + " exists; give another name, or --overwrite");
+  }
+  MILLRACE_ASSIGN_OR_RETURN(const bool has_folder, base::PosixFileSystem().Exists(base::FolderOf(path)));
+  if (!has_folder) return NotFoundError("there is no folder " + base::FolderOf(path) + "; make it first");
+  MILLRACE_RETURN_IF_ERROR(CopyView(invocation, view, path));
+  return 0;
+}
+
+}  // namespace millrace::cli

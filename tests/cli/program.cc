@@ -1,0 +1,170 @@
+#include "program.h"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+#include <thread>
+
+#include "millrace/millrace.h"
+#include "millrace/runner/main.h"
+
+namespace millrace::cli_test {
+
+namespace {
+
+struct Ride {
+  std::string city;
+  std::string driver;
+  std::int64_t cents = 0;
+};
+struct CityDriver {
+  std::string city;
+  std::string driver;
+};
+struct RidesOptions {
+  std::int32_t rides = 6;
+  Duration window = std::chrono::hours(1);
+  std::optional<double> tip;
+  std::vector<std::string> cities = {"Oslo", "Rome"};
+  bool endless = false;
+  std::string fail_at;
+  static constexpr OptionHelp kOptionHelp[] = {{"rides", "how many rides there are"},
+                                               {"window", "the size of the windows"}};
+};
+
+// Rides without end: ten a millisecond, of which each is a minute after the one before.
+struct EndlessRides {
+  using Element = Ride;
+  static constexpr bool kUnbounded = true;
+  StatusOr<std::vector<Restriction>> InitialRestrictions(const SplitOptions&) const {
+    return std::vector{Restriction{}};
+  }
+  StatusOr<ProcessContinuation> Read(RestrictionTracker& tracker, WatermarkEstimator& watermark,
+                                     SourceOutput<Ride>& out) {
+    const std::int64_t from = tracker.from();
+    for (std::int64_t i = from; i < from + 10; ++i) {
+      if (!tracker.TryClaim(i)) return ProcessContinuation::Stop();
+      const Timestamp time = Timestamp::FromSeconds(i * 60);
+      out.Emit(Ride{"Oslo", "d" + std::to_string(i % 3), i}, time);
+      watermark.Set(time);
+    }
+    return ProcessContinuation::Resume(std::chrono::milliseconds(1));
+  }
+};
+
+std::vector<TimestampedValue<Ride>> SomeRides(const RidesOptions& options) {
+  std::vector<TimestampedValue<Ride>> rides;
+  for (std::int32_t i = 0; i < options.rides; ++i) {
+    const std::string& city = options.cities[static_cast<std::size_t>(i) % options.cities.size()];
+    Ride ride{city, "d" + std::to_string(i % 3), 100 * i};
+    rides.push_back({std::move(ride), Timestamp::FromSeconds(978'307'200 + 1200 * i)});
+  }
+  return rides;
+}
+
+void BuildRides(Pipeline& pipeline, const RidesOptions& options) {
+  auto windowed = [&](const PCollection<Ride>& rides) {
+    auto [good, bad] = rides | "Check" >> ParDo([fail_at = options.fail_at](const Ride& ride, Output<Ride> checked,
+                                                                            Output<Ride> refused) {
+                                 if (!fail_at.empty() && ride.driver == fail_at)
+                                   throw std::runtime_error("a broken driver");
+                                 ride.cents == 300 ? refused.Emit(ride) : checked.Emit(ride);
+                               });
+    bad | "Bad" >> DeadLetters("rides");
+    auto hours = good | "Hours" >> WindowInto(FixedWindows{options.window})
+                                       .Triggering(AfterWatermark{.early = AfterCount{1}, .late = AfterCount{1}})
+                                       .AllowedLateness(std::chrono::minutes(1))
+                                       .Accumulating();
+    hours | "ByCity" >> Map([](const Ride& ride) { return KV<std::string, std::int64_t>{ride.city, ride.cents}; }) |
+        "CitySum" >> CombinePerKey(Sum{}) | View("city_cents").Key("city").Value("cents");
+    hours |
+        "ByDriver" >>
+            Map([](const Ride& ride) { return KV<CityDriver, std::int64_t>{{ride.city, ride.driver}, ride.cents}; }) |
+        "DriverCount" >> CombinePerKey(Count{}) | View("driver_rides").Value("rides");
+  };
+  if (options.endless) {
+    windowed(pipeline | "Endless" >> Read(EndlessRides{}));
+  } else {
+    windowed(pipeline | "Rides" >> Create(SomeRides(options)));
+  }
+}
+
+std::string Slurp(const std::string& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+void Redirect(const std::string& path, int descriptor) {
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  ::dup2(file, descriptor);
+  ::close(file);
+}
+
+}  // namespace
+
+int RidesMain(int argc, char** argv) {
+  return Main(argc, argv, Job(BuildRides).Description("Sums up rides of taxis, by city and by driver."));
+}
+
+TemporaryFolder::TemporaryFolder() {
+  std::string pattern = (std::filesystem::temp_directory_path() / "millrace_cli_XXXXXX").string();
+  path_ = ::mkdtemp(pattern.data());
+}
+TemporaryFolder::~TemporaryFolder() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+Child::Child(const std::string& program, const std::vector<std::string>& arguments) {
+  std::string pattern = (std::filesystem::temp_directory_path() / "millrace_out_XXXXXX").string();
+  folder_ = ::mkdtemp(pattern.data());
+  std::cout << std::flush;
+  pid_ = ::fork();
+  if (pid_ != 0) return;
+  Redirect(folder_ + "/out", STDOUT_FILENO);
+  Redirect(folder_ + "/err", STDERR_FILENO);
+  std::vector<std::string> all = {"bin/" + program};
+  all.insert(all.end(), arguments.begin(), arguments.end());
+  std::vector<char*> argv;
+  for (std::string& argument : all) argv.push_back(argument.data());
+  const int code = RidesMain(static_cast<int>(argv.size()), argv.data());
+  std::cout << std::flush;
+  ::_exit(code);
+}
+
+Child::~Child() {
+  if (pid_ > 0) {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  std::error_code ignored;
+  std::filesystem::remove_all(folder_, ignored);
+}
+
+void Child::Signal(int signal) const { ::kill(pid_, signal); }
+
+Outcome Child::Wait() {
+  int status = 0;
+  ::waitpid(pid_, &status, 0);
+  pid_ = -1;
+  Outcome outcome;
+  if (WIFEXITED(status)) outcome.exit_code = WEXITSTATUS(status);
+  if (WIFSIGNALED(status)) outcome.signal = WTERMSIG(status);
+  outcome.out = Slurp(folder_ + "/out");
+  outcome.err = Slurp(folder_ + "/err");
+  return outcome;
+}
+
+Outcome RunRides(const std::vector<std::string>& arguments) { return Child("rides", arguments).Wait(); }
+
+}  // namespace millrace::cli_test
