@@ -43,7 +43,7 @@ class BidCursor {
   std::int64_t key(std::uint64_t keys) const { return static_cast<std::int64_t>(Pick(draws_.r1(), keys)); }
 
   /// Equals `MakeBid` at the index where the cursor stands.
-  Bid row() const {
+  [[gnu::always_inline]] Bid row() const {
     const ChannelTexts& texts = pools_->Channel(detail::BidChannel(draws_));
     return {auction(), bidder(), price(), texts.channel, texts.url, pools_->Extra(detail::BidExtra(draws_))};
   }

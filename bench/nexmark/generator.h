@@ -141,15 +141,15 @@ struct EpochFacts {
 
 inline constexpr std::array<std::uint64_t, 6> kPowersOfTen = {1, 10, 100, 1'000, 10'000, 100'000};
 
-constexpr std::int64_t BidAuction(const EpochFacts& facts, Draws draws) {
+[[gnu::always_inline]] constexpr std::int64_t BidAuction(const EpochFacts& facts, Draws draws) {
   const std::uint64_t recent = facts.recent_auctions_begin + Pick(draws.r1(), facts.recent_auctions);
   return static_cast<std::int64_t>(Select((draws.r0() & 1) != 0, facts.hot_auction, recent));
 }
-constexpr std::int64_t BidBidder(const EpochFacts& facts, Draws draws) {
+[[gnu::always_inline]] constexpr std::int64_t BidBidder(const EpochFacts& facts, Draws draws) {
   const std::uint64_t active = facts.active_persons_begin + Pick(draws.r3(), facts.active_persons);
   return static_cast<std::int64_t>(Select((draws.r2() & 3) != 0, facts.hot_seller + 1, active));
 }
-constexpr std::int64_t BidPrice(Draws draws) {
+[[gnu::always_inline]] constexpr std::int64_t BidPrice(Draws draws) {
   return static_cast<std::int64_t>(kPowersOfTen[Pick(draws.r4(), 6)] * (100 + (draws.r4() & 0xffff) % 900));
 }
 constexpr std::uint64_t BidChannel(Draws draws) {

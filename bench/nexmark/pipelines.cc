@@ -86,7 +86,7 @@ struct MergeActivity {
     into.sold = into.sold || from.sold;
   }
   void MergeAccumulators(Activity& into, const Activity& from) const { AddInput(into, from); }
-  Activity ExtractOutput(const Activity& activity) const { return activity; }
+  Activity ExtractOutput(Activity activity) const { return activity; }
 };
 KV<std::int64_t, Activity> ActivityOf(const PersonOrAuction& row) {
   if (const auto* person = std::get_if<Person>(&row)) return {person->id, {person->name, true, false}};

@@ -85,7 +85,7 @@ struct NexmarkSource {
   }
 
  private:
-  static constexpr int kRestrictionLog2 = 16;
+  static constexpr int kRestrictionLog2 = 14;
 
   template <class Cursor>
   void Emit(Cursor cursor, RestrictionTracker& tracker, SourceOutput<Element>& out) const {

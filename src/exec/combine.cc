@@ -20,8 +20,7 @@ void CombineOperator::Open(detail::OperatorContext& context) {
   // In batch mode the input is complete before a window fires, so it fires once.
   plan_.panes = context.streaming() && !settings_.windowing.fires_once();
   const WindowFn& fn = settings_.windowing.window_fn;
-  const bool slices = !plan_.panes && fn.assigns_many() && (kernel_->lifts() || context.workers() == 1);
-  plan_.slice_micros = slices ? engine::SliceMicros(fn) : 0;
+  plan_.slice_micros = !plan_.panes && fn.assigns_many() ? engine::SliceMicros(fn) : 0;
   kernel_->Open(context, plan_, *this);
 }
 

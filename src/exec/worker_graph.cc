@@ -27,12 +27,25 @@ struct WorkerGraph::Node final : detail::OperatorContext {
   void Ship(int to, std::unique_ptr<detail::BatchBase> batch) override {
     environment.Ship(index, to, std::move(batch));
   }
+  std::unique_ptr<detail::BatchBase> TakeSpare() override {
+    if (spares.empty()) return nullptr;
+    std::unique_ptr<detail::BatchBase> spare = std::move(spares.back());
+    spares.pop_back();
+    return spare;
+  }
+  void KeepSpare(std::unique_ptr<detail::BatchBase> batch) {
+    if (spares.size() >= kSparesMax) return;
+    batch->Clear();
+    spares.push_back(std::move(batch));
+  }
   detail::SideInputValue GetSideInput(int i, const BoundedWindow& window) override {
     return environment.GetSideInput(plan.side_inputs[static_cast<std::size_t>(i)], window);
   }
   bool stopping() const override { return environment.stopping(); }
 
   SourceOperator& source() { return static_cast<SourceOperator&>(*op); }
+
+  static constexpr std::size_t kSparesMax = 4;
 
   int index;
   const PlanNode& plan;
@@ -45,6 +58,7 @@ struct WorkerGraph::Node final : detail::OperatorContext {
   Timestamp sent_watermark = Timestamp::Min();  // to the other workers
   SourceOperator::State source_state = SourceOperator::State::kMore;
   bool opened = false;
+  std::vector<std::unique_ptr<detail::BatchBase>> spares;
   std::unique_ptr<detail::Operator> op;
 };
 
@@ -85,8 +99,10 @@ void WorkerGraph::Close() {
   }
 }
 
-void WorkerGraph::ReceiveBatch(int node, detail::BatchBase& batch) {
-  nodes_[static_cast<std::size_t>(node)]->op->ProcessRemote(batch);
+void WorkerGraph::ReceiveBatch(int node, std::unique_ptr<detail::BatchBase> batch) {
+  Node& receiver = *nodes_[static_cast<std::size_t>(node)];
+  receiver.op->ProcessRemote(*batch);
+  receiver.KeepSpare(std::move(batch));
 }
 
 void WorkerGraph::ReceiveWatermark(int node, int from, Timestamp watermark) {

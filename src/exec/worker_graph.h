@@ -43,7 +43,7 @@ class WorkerGraph {
   void Close();
 
   /// A batch, or a watermark, from another worker for operator `node`.
-  void ReceiveBatch(int node, detail::BatchBase& batch);
+  void ReceiveBatch(int node, std::unique_ptr<detail::BatchBase> batch);
   void ReceiveWatermark(int node, int from, Timestamp watermark);
 
   /// Runs one bundle of the source that is furthest behind in event time, of those that may run.

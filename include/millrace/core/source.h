@@ -150,16 +150,13 @@ class SourceSink {
 template <class T>
 class SourceOutput {
  public:
-  explicit SourceOutput(detail::SourceSink& sink) : sink_(&sink) {
-    batch_.values.Reserve(detail::kBatchElements);
-    batch_.timestamps.Reserve(detail::kBatchElements);
-  }
+  explicit SourceOutput(detail::SourceSink& sink) : sink_(&sink) { Reserve(); }
 
   /// Emits an element with its event time; sources that know none give `Timestamp::Min()`, as in Beam.
   template <class U>
   void Emit(U&& value, Timestamp event_time) {
-    batch_.values.Append(std::forward<U>(value));
-    batch_.timestamps.Append(event_time);
+    batch_.values.AppendReserved(std::forward<U>(value));
+    batch_.timestamps.AppendReserved(event_time);
     if (batch_.size() >= detail::kBatchElements) Flush();
   }
 
@@ -177,9 +174,15 @@ class SourceOutput {
   void Flush() {
     if (!batch_.empty()) sink_->TakeBatch(batch_);
     batch_.Clear();
+    Reserve();
   }
 
  private:
+  void Reserve() {
+    batch_.values.Reserve(detail::kBatchElements);
+    batch_.timestamps.Reserve(detail::kBatchElements);
+  }
+
   detail::Batch<T> batch_;
   detail::SourceSink* sink_;
 };

@@ -49,8 +49,6 @@ class AggregateKernel {
  public:
   virtual ~AggregateKernel() = default;
 
-  /// Ships accumulators, not elements. Only then may slices be used by several workers.
-  virtual bool lifts() const = 0;
   virtual void Open(OperatorContext& context, const AggregatePlan& plan, WindowGate& gate) = 0;
   /// Adds the elements whose keys are this worker's, and keeps or ships the others.
   virtual void Add(BatchBase& batch) = 0;

@@ -46,6 +46,20 @@ class Column {
     return *at;
   }
 
+  /// Appends where `Reserve` has made room.
+  template <class... Args>
+  T& AppendReserved(Args&&... args) {
+    T* at = new (data_ + size_) T{std::forward<Args>(args)...};
+    ++size_;
+    return *at;
+  }
+  /// Appends what `make()` returns, constructed in place, where `Reserve` has made room.
+  template <class Make>
+  void AppendMade(Make&& make) {
+    new (data_ + size_) T(make());
+    ++size_;
+  }
+
   /// Lengthens by `count` and gives the first new element; those of a trivial type hold whatever was there.
   T* Extend(std::size_t count) {
     if (size_ + count > capacity_) Reserve(size_ + count);

@@ -12,6 +12,7 @@
 #include "millrace/detail/aggregate.h"
 #include "millrace/detail/output_buffer.h"
 #include "millrace/detail/sharded_table.h"
+#include "millrace/detail/shuffle.h"
 
 namespace millrace::detail {
 
@@ -44,8 +45,6 @@ class CombineKernel final : public AggregateKernel {
 
   explicit CombineKernel(Fn fn) : fn_(std::move(fn)) {}
 
-  bool lifts() const override { return kLift; }
-
   void Open(OperatorContext& context, const AggregatePlan& plan, WindowGate& gate) override {
     context_ = &context;
     plan_ = plan;
@@ -56,7 +55,7 @@ class CombineKernel final : public AggregateKernel {
     if (workers_ == 1) return;
     if constexpr (kLift) lifted_.resize(kGlobally ? 1 : kLiftedSlots);
     partials_.resize(static_cast<std::size_t>(workers_));
-    rows_.resize(static_cast<std::size_t>(workers_));
+    shuffle_.Open(context);
   }
 
   void Add(BatchBase& batch) override {
@@ -74,8 +73,8 @@ class CombineKernel final : public AggregateKernel {
 
   void AddRemote(BatchBase& batch) override {
     now_micros_ = plan_.panes ? context_->processing_time().micros() : 0;
-    if constexpr (kLift) {
-      AddPartials(static_cast<Batch<PartialRow>&>(batch));
+    if (auto* partials = dynamic_cast<Batch<PartialRow>*>(&batch)) {
+      AddPartials(*partials);
     } else {
       auto& rows = static_cast<Batch<Row>&>(batch);
       Hash(rows);
@@ -91,7 +90,8 @@ class CombineKernel final : public AggregateKernel {
         if (slot.count > 0) Evict(slot);
       }
     }
-    for (int worker = 0; worker < workers_; ++worker) ShipTo(worker);
+    for (int worker = 0; worker < workers_; ++worker) ShipPartials(worker);
+    shuffle_.ShipAll();
   }
 
   void FireOnce(const BoundedWindow& window, std::span<const BoundedWindow> slices) override {
@@ -99,6 +99,7 @@ class CombineKernel final : public AggregateKernel {
       const auto found = stores_.find(window);
       if (found == stores_.end()) return;
       EmitAll(found->second.once, window);
+      Keep(std::move(found->second.once));
       Drop(window);
       return;
     }
@@ -135,7 +136,10 @@ class CombineKernel final : public AggregateKernel {
 
   void Drop(const BoundedWindow& window) override {
     stores_.erase(window);
-    slices_.erase(window);
+    if (const auto slice = slices_.find(window); slice != slices_.end()) {
+      Keep(std::move(slice->second.once));
+      slices_.erase(slice);
+    }
     current_ = nullptr;
   }
   void ForgetAdmissions() override { current_ = nullptr; }
@@ -175,6 +179,29 @@ class CombineKernel final : public AggregateKernel {
     std::uint64_t hash = 0;
     bool is_slice = false;
   };
+  // Whether keys repeat often enough for the table of partial accumulators: tried for a while, then for a longer while
+  // used or left out.
+  class LiftingPays {
+   public:
+    bool Use() {
+      if (--left_ > 0) return use_;
+      use_ = trying_ ? hits_ * 4 >= kTrial : true;
+      left_ = trying_ ? kStretch : kTrial;
+      trying_ = !trying_;
+      hits_ = 0;
+      return use_;
+    }
+    void Hit() { ++hits_; }
+
+   private:
+    static constexpr int kTrial = 8'192;
+    static constexpr int kStretch = 32 * kTrial;
+    bool use_ = true;
+    bool trying_ = true;
+    int left_ = kTrial;
+    int hits_ = 0;
+  };
+  static constexpr std::size_t kSparesMax = 8;
   static constexpr std::size_t kLiftedSlots = 4096;
   static constexpr std::size_t kShipElements = 2 * kBatchElements;
 
@@ -200,7 +227,7 @@ class CombineKernel final : public AggregateKernel {
       hashes_.Clear();
       std::uint64_t* hash = hashes_.Extend(count);
       for (std::size_t i = 0; i < count; ++i) hash[i] = KeyHash(rows.values[i].key);
-      if (current_ != nullptr && current_->once.divided()) {
+      if (current_ != nullptr && current_->once.large()) {
         for (std::size_t i = 0; i < count; ++i) current_->once.Prefetch(hash[i]);
       }
     }
@@ -213,22 +240,70 @@ class CombineKernel final : public AggregateKernel {
     }
   }
 
+  // Is row `index` another worker's? It is then on its way.
+  template <bool kShuffle>
+  bool SentAway(Batch<Row>& rows, std::size_t index) {
+    if (!kShuffle || OwnerOf(HashAt(index), workers_) == self_) return false;
+    SendAway(rows, index);
+    return true;
+  }
+
   template <bool kShuffle>
   void AddRows(Batch<Row>& rows) {
     const std::size_t count = rows.size();
-    if (rows.windows.kind == WindowColumn::Kind::kEach) {
-      for (std::size_t i = 0; i < count; ++i) AddInWindow<kShuffle>(rows, i, rows.windows.each[i]);
-    } else if (rows.windows.kind == WindowColumn::Kind::kUniform) {
-      for (std::size_t i = 0; i < count; ++i) AddInWindow<kShuffle>(rows, i, rows.windows.uniform);
-    } else if (rows.windows.fn.assigns_many() && plan_.slice_micros == 0) {
-      for (std::size_t i = 0; i < count; ++i) {
-        rows.windows.fn.ForEachWindow(rows.timestamps[i], [&](const BoundedWindow& window) {
-          AddInWindow<kShuffle>(rows, i, window);
-        });
-      }
-    } else {
-      AddByTime<kShuffle>(rows);
+    if constexpr (kGlobally) {
+      if (!plan_.panes && !rows.windows.many()) return AddGlobally<kShuffle>(rows);
     }
+    if (rows.windows.kind == WindowColumn::Kind::kImplicit && (!rows.windows.many() || plan_.slice_micros > 0)) {
+      return AddByTime<kShuffle>(rows);
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      if (SentAway<kShuffle>(rows, i)) continue;
+      if (rows.windows.many()) {
+        rows.windows.fn.ForEachWindow(rows.timestamps[i],
+                                      [&](const BoundedWindow& window) { AddInWindow(rows, i, window); });
+      } else {
+        AddInWindow(rows, i, rows.windows.Of(i, rows.timestamps[i]));
+      }
+    }
+  }
+
+  // The single key: its accumulator is looked up once per run of elements in the same window.
+  template <bool kShuffle>
+  void AddGlobally(Batch<Row>& rows) {
+    const std::size_t count = rows.size();
+    const bool away = kShuffle && OwnerOf(HashAt(0), workers_) != self_;
+    for (std::size_t i = 0; i < count;) {
+      const BoundedWindow window = rows.windows.Of(i, rows.timestamps[i]);
+      const std::size_t end = EndOfRun(rows, i, window);
+      if (away) {
+        SendAway(rows, i++);
+        if constexpr (kLift) {  // the row has opened the slot
+          lifted_[0].count += static_cast<std::int64_t>(end - i);
+          for (; i < end; ++i) fn_.AddInput(lifted_[0].accumulator, rows.values[i]);
+        }
+        continue;
+      }
+      if ((current_ == nullptr || current_window_ != window || current_is_slice_) &&
+          !Seek(window, static_cast<std::int64_t>(end - i))) {
+        i = end;
+        continue;
+      }
+      auto& entry =
+          current_->once.FindOrInsert(HashAt(i), SingleKey{}, [this] { return fn_.CreateAccumulator(); });
+      for (; i < end; ++i) fn_.AddInput(entry.value, rows.values[i]);
+    }
+  }
+  static std::size_t EndOfRun(const Batch<Row>& rows, std::size_t from, const BoundedWindow& window) {
+    const std::size_t count = rows.size();
+    if (rows.windows.kind == WindowColumn::Kind::kUniform) return count;
+    std::size_t end = from + 1;
+    if (rows.windows.kind == WindowColumn::Kind::kEach) {
+      while (end < count && rows.windows.each[end] == window) ++end;
+    } else {
+      while (end < count && window.start <= rows.timestamps[end] && rows.timestamps[end] < window.end) ++end;
+    }
+    return end;
   }
 
   // Windows that follow from the timestamp and do not overlap, or slices of those that do.
@@ -239,21 +314,11 @@ class CombineKernel final : public AggregateKernel {
     const WindowFn& fn = rows.windows.fn;
     for (std::size_t i = 0; i < count; ++i) {
       const Timestamp time = rows.timestamps[i];
-      if (kShuffle && OwnerOf(HashAt(i), workers_) != self_) {
-        if (!(lifting_.start <= time && time < lifting_.end)) {
-          if (slices && fn.NearEndsOfTime(time)) {
-            fn.ForEachWindow(time, [&](const BoundedWindow& window) { SendAway(rows, i, window, false); });
-            continue;
-          }
-          lifting_ = slices ? SliceOf(fn, time) : fn.At(fn.LastStart(time));
-        }
-        SendAway(rows, i, lifting_, slices);
-        continue;
-      }
+      if (SentAway<kShuffle>(rows, i)) continue;
       if (current_ == nullptr || current_is_slice_ != slices ||
           !(current_window_.start <= time && time < current_window_.end)) [[unlikely]] {
         if (slices && fn.NearEndsOfTime(time)) {
-          fn.ForEachWindow(time, [&](const BoundedWindow& window) { AddInWindow<kShuffle>(rows, i, window); });
+          fn.ForEachWindow(time, [&](const BoundedWindow& window) { AddInWindow(rows, i, window); });
           continue;
         }
         if (slices ? !SeekSlice(SliceOf(fn, time), 1) : !Seek(fn.At(fn.LastStart(time)), 1)) continue;
@@ -263,9 +328,7 @@ class CombineKernel final : public AggregateKernel {
     }
   }
 
-  template <bool kShuffle>
   void AddInWindow(Batch<Row>& rows, std::size_t index, const BoundedWindow& window) {
-    if (kShuffle && OwnerOf(HashAt(index), workers_) != self_) return SendAway(rows, index, window, false);
     if (current_ == nullptr || current_window_ != window || current_is_slice_) {
       if (!Seek(window, 1)) return;
     }
@@ -303,7 +366,7 @@ class CombineKernel final : public AggregateKernel {
   }
 
   void AddPartials(Batch<PartialRow>& rows) {
-    if (current_ != nullptr && current_->once.divided()) {
+    if (current_ != nullptr && current_->once.large()) {
       for (PartialRow& row : rows.values) current_->once.Prefetch(row.hash);
     }
     for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -325,13 +388,28 @@ class CombineKernel final : public AggregateKernel {
     }
   }
 
+  // A new window takes over the memory of one that has fired: it will hold about as many keys.
+  Store& StoreOf(Stores& stores, const BoundedWindow& window) {
+    const auto [it, fresh] = stores.try_emplace(window);
+    if (fresh && !spares_.empty()) {
+      it->second.once = std::move(spares_.back());
+      spares_.pop_back();
+    }
+    return it->second;
+  }
+  void Keep(ShardedTable<K, Accumulator>&& table) {
+    if (table.divided() || spares_.size() >= kSparesMax) return;
+    table.Reset();
+    spares_.push_back(std::move(table));
+  }
+
   // Makes `window` the current one; false if `elements` for it are late.
   bool Seek(const BoundedWindow& window, std::int64_t elements) {
     if (!gate_->Admit(window)) {
       gate_->CountLate(window, elements);
       return false;
     }
-    current_ = &stores_[window];
+    current_ = &StoreOf(stores_, window);
     current_window_ = window;
     current_is_slice_ = false;
     current_expired_ = 0;
@@ -346,72 +424,89 @@ class CombineKernel final : public AggregateKernel {
       gate_->CountLate(slice, expired * elements);
       return false;
     }
-    current_ = &slices_[slice];
+    current_ = &StoreOf(slices_, slice);
     current_window_ = slice;
     current_is_slice_ = true;
     current_expired_ = expired;
     return true;
   }
 
-  void SendAway(Batch<Row>& rows, std::size_t index, const BoundedWindow& window, bool is_slice) {
-    const std::uint64_t hash = HashAt(index);
-    const Row& row = rows.values[index];
-    if constexpr (kLift) {
-      Lifted& slot = lifted_[kGlobally ? 0 : (hash >> 8) & (kLiftedSlots - 1)];
-      if (slot.count > 0) {
-        if (slot.window == window && slot.hash == hash && slot.is_slice == is_slice && slot.key == KeyOf(row)) {
-          ++slot.count;
-          fn_.AddInput(slot.accumulator, ValueOf(row));
-          return;
-        }
-        Evict(slot);
-      }
-      slot.key = KeyOf(row);
-      slot.accumulator = fn_.CreateAccumulator();
-      slot.window = window;
-      slot.count = 1;
-      slot.hash = hash;
-      slot.is_slice = is_slice;
-      fn_.AddInput(slot.accumulator, ValueOf(row));
+  void SendAway(Batch<Row>& rows, std::size_t index) {
+    if constexpr (!kLift) {
+      shuffle_.Add(rows, index, HashAt(index));
+    } else if (!kGlobally && !lifting_pays_.Use()) {
+      shuffle_.Add(rows, index, HashAt(index));
+    } else if (rows.windows.kind != WindowColumn::Kind::kImplicit) {
+      Lift(rows, index, rows.windows.Of(index, rows.timestamps[index]), false);
+    } else if (rows.windows.many() &&
+               (plan_.slice_micros == 0 || rows.windows.fn.NearEndsOfTime(rows.timestamps[index]))) {
+      rows.windows.fn.ForEachWindow(rows.timestamps[index],
+                                    [&](const BoundedWindow& window) { Lift(rows, index, window, false); });
     } else {
-      // An element that is in many windows goes once for each, named.
-      auto& outbox = rows_[static_cast<std::size_t>(OwnerOf(hash, workers_))];
-      if (outbox == nullptr) {
-        outbox = std::make_unique<Batch<Row>>();
-        outbox->windows.kind = WindowColumn::Kind::kEach;
+      const Timestamp time = rows.timestamps[index];
+      const WindowFn& fn = rows.windows.fn;
+      if (!(lifting_.start <= time && time < lifting_.end)) {
+        lifting_ = rows.windows.many() ? SliceOf(fn, time) : fn.At(fn.LastStart(time));
       }
-      outbox->values.Append(row);
-      outbox->timestamps.Append(rows.timestamps[index]);
-      outbox->windows.each.Append(window);
+      Lift(rows, index, lifting_, rows.windows.many());
     }
   }
 
-  void Evict(Lifted& slot) {
-    auto& outbox = partials_[static_cast<std::size_t>(OwnerOf(slot.hash, workers_))];
+  // Adds the row to a partial accumulator, which is shipped later.
+  void Lift(Batch<Row>& rows, std::size_t index, const BoundedWindow& window, bool is_slice) {
+    const std::uint64_t hash = HashAt(index);
+    const Row& row = rows.values[index];
+    Lifted& slot = lifted_[kGlobally ? 0 : (hash >> 8) & (kLiftedSlots - 1)];
+    if (slot.count > 0) {
+      if (slot.window == window && slot.hash == hash && slot.is_slice == is_slice && KeyEqual(slot.key, KeyOf(row))) {
+        ++slot.count;
+        lifting_pays_.Hit();
+        fn_.AddInput(slot.accumulator, ValueOf(row));
+        return;
+      }
+      Evict(slot);
+    }
+    slot.key = KeyOf(row);
+    slot.accumulator = fn_.CreateAccumulator();
+    slot.window = window;
+    slot.count = 1;
+    slot.hash = hash;
+    slot.is_slice = is_slice;
+    fn_.AddInput(slot.accumulator, ValueOf(row));
+  }
+
+  Batch<PartialRow>& PartialsFor(std::uint64_t hash) {
+    auto& outbox = partials_[static_cast<std::size_t>(OwnerOf(hash, workers_))];
     if (outbox == nullptr) {
-      outbox = std::make_unique<Batch<PartialRow>>();
+      outbox = SpareBatch<Batch<PartialRow>>(*context_);
       outbox->windows.kind = WindowColumn::Kind::kEach;
       outbox->values.Reserve(kShipElements);
       outbox->timestamps.Reserve(kShipElements);
       outbox->windows.each.Reserve(kShipElements);
     }
-    outbox->values.Append(std::move(slot.key), std::move(slot.accumulator), slot.count, slot.hash, slot.is_slice);
-    outbox->timestamps.Append(slot.window.start);
-    outbox->windows.each.Append(slot.window);
+    return *outbox;
+  }
+
+  void Evict(Lifted& slot) {
+    Batch<PartialRow>& outbox = PartialsFor(slot.hash);
+    outbox.values.Append(std::move(slot.key), std::move(slot.accumulator), slot.count, slot.hash, slot.is_slice);
+    outbox.timestamps.Append(slot.window.start);
+    outbox.windows.each.Append(slot.window);
     slot.count = 0;
   }
 
   void ShipFull() {
     for (std::size_t worker = 0; worker < partials_.size(); ++worker) {
-      const BatchBase* outbox = kLift ? static_cast<BatchBase*>(partials_[worker].get()) : rows_[worker].get();
-      if (outbox != nullptr && outbox->size() >= kShipElements) ShipTo(static_cast<int>(worker));
+      if (partials_[worker] != nullptr && partials_[worker]->size() >= kShipElements) {
+        ShipPartials(static_cast<int>(worker));
+      }
     }
+    shuffle_.ShipFull();
   }
 
-  void ShipTo(int worker) {
-    const auto index = static_cast<std::size_t>(worker);
-    if (partials_[index] != nullptr) context_->Ship(worker, std::move(partials_[index]));
-    if (rows_[index] != nullptr) context_->Ship(worker, std::move(rows_[index]));
+  void ShipPartials(int worker) {
+    auto& outbox = partials_[static_cast<std::size_t>(worker)];
+    if (outbox != nullptr) context_->Ship(worker, std::move(outbox));
   }
 
   void MergeInto(ShardedTable<K, Accumulator>& target, Stores& stores, const BoundedWindow& from) {
@@ -429,9 +524,9 @@ class CombineKernel final : public AggregateKernel {
     table.ForEach([&](auto& entry) {
       batch.timestamps.Append(window.max_timestamp());
       if constexpr (kGlobally) {
-        batch.values.Append(fn_.ExtractOutput(entry.value));
+        batch.values.Append(fn_.ExtractOutput(std::move(entry.value)));
       } else {
-        batch.values.Append(std::move(entry.key), fn_.ExtractOutput(entry.value));
+        batch.values.Append(std::move(entry.key), fn_.ExtractOutput(std::move(entry.value)));
       }
       if (batch.size() >= kBatchElements) {
         batch.windows.SetUniform(window);
@@ -477,9 +572,11 @@ class CombineKernel final : public AggregateKernel {
 
   Column<std::uint64_t> hashes_;
   std::vector<Lifted> lifted_;
+  LiftingPays lifting_pays_;
   std::vector<std::unique_ptr<Batch<PartialRow>>> partials_;  // by worker
-  std::vector<std::unique_ptr<Batch<Row>>> rows_;             // by worker
+  Shuffle<Row> shuffle_;  // of elements that are not lifted
   ShardedTable<K, Accumulator> merged_;
+  std::vector<ShardedTable<K, Accumulator>> spares_;
   OutputBuffer<OutputRow> output_;
 };
 

@@ -47,7 +47,8 @@ struct ReadPayload {
   std::function<std::unique_ptr<SourceOperator>()> make;
 };
 struct ParDoPayload {
-  std::string dofn_name;
+  std::string verb = "ParDo";  // Map, Filter, ...
+  std::string dofn_name;       // empty where it says nothing
   OperatorFactory make;
   bool keyed = false;  // stateful: needs its keys on one worker
   bool reads_pane = false;

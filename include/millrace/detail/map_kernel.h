@@ -43,7 +43,9 @@ class MapKernel final : public Operator {
     output_.values.Reserve(rows.size());
     ForEachRow(
         rows, context().label(),
-        [&](std::size_t row) { output_.values.Append(std::invoke(function_, std::as_const(rows.values[row]))); },
+        [&](std::size_t row) {
+          output_.values.AppendMade([&]() -> Out { return std::invoke(function_, std::as_const(rows.values[row])); });
+        },
         [](std::size_t) {});
     output_.CopyHeader(rows);
     if (rows.shared) {

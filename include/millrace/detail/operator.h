@@ -80,11 +80,25 @@ class OperatorContext {
   /// come later, and `ProcessRemote` of this one, while it waits for room: call it with no reference into one's own
   /// state.
   virtual void Ship(int worker, std::unique_ptr<BatchBase> batch) = 0;
+  /// An empty batch that this operator has received from another worker, to be filled and shipped again, or null. Without
+  /// it memory would wander from the sender's to the receiver's thread.
+  virtual std::unique_ptr<BatchBase> TakeSpare() = 0;
   /// The side input `index` for the window that the main window `window` maps to, or null while it is not ready.
   virtual SideInputValue GetSideInput(int index, const BoundedWindow& window) = 0;
   /// The pipeline is being cancelled or drained: sources stop claiming.
   virtual bool stopping() const = 0;
 };
+
+/// An empty batch of that type: a spare one if there is one.
+template <class BatchType>
+std::unique_ptr<BatchType> SpareBatch(OperatorContext& context) {
+  std::unique_ptr<BatchBase> spare = context.TakeSpare();
+  if (auto* typed = dynamic_cast<BatchType*>(spare.get())) {
+    static_cast<void>(spare.release());
+    return std::unique_ptr<BatchType>(typed);
+  }
+  return std::make_unique<BatchType>();
+}
 
 class Operator {
  public:

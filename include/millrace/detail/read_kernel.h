@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -136,8 +137,9 @@ class ReadKernel final : public SourceOperator, public SourceSink {
 
   void TakeBatch(BatchBase& batch) override {
     if (limits_.max_disorder.count() >= 0) {
-      const Timestamp greatest = *std::max_element(batch.timestamps.begin(), batch.timestamps.end());
-      running_->observed = std::max(running_->observed, greatest - limits_.max_disorder);
+      std::int64_t greatest = std::numeric_limits<std::int64_t>::min();
+      for (const Timestamp time : batch.timestamps) greatest = std::max(greatest, time.micros());
+      running_->observed = std::max(running_->observed, Timestamp::FromMicros(greatest) - limits_.max_disorder);
     }
     budget_ -= static_cast<std::int64_t>(batch.size());
     batch.windows.SetUniform(BoundedWindow::Global());

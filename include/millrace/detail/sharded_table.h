@@ -18,9 +18,14 @@ class ShardedTable {
     return shards_.empty() ? whole_ : shards_[static_cast<std::size_t>(ShardOf(hash))];
   }
   void Prefetch(std::uint64_t hash) const {
-    if (!shards_.empty()) shards_[static_cast<std::size_t>(ShardOf(hash))].Prefetch(hash);
+    if (shards_.empty()) {
+      whole_.Prefetch(hash);
+    } else {
+      shards_[static_cast<std::size_t>(ShardOf(hash))].Prefetch(hash);
+    }
   }
-  /// Large enough for prefetching to pay.
+  /// Too large for the nearer caches, so that prefetching pays.
+  bool large() const { return !shards_.empty() || whole_.bytes() > kLargeBytes; }
   bool divided() const { return !shards_.empty(); }
 
   template <class Key, class Make>
@@ -73,6 +78,7 @@ class ShardedTable {
 
  private:
   static constexpr std::size_t kDivideAt = std::size_t{1} << 16;
+  static constexpr std::size_t kLargeBytes = std::size_t{1} << 18;
 
   void Divide() {
     shards_.resize(kShards);

@@ -31,7 +31,7 @@ class Shuffle {
       full_.emplace_back(static_cast<int>(worker), std::move(outbox));
     }
     if (outbox == nullptr) {
-      outbox = std::make_unique<Batch<Row>>();
+      outbox = SpareBatch<Batch<Row>>(*context_);
       outbox->CopyHeader(batch);
     }
     if (batch.shared) {

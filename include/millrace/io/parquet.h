@@ -25,6 +25,7 @@
 
 #include "millrace/core/schema.h"
 #include "millrace/detail/row_reader.h"
+#include "millrace/io/file_sink.h"
 #include "millrace/transforms/read.h"
 
 namespace millrace {
@@ -178,6 +179,31 @@ struct ParquetRead : TransformBase {
   std::optional<Duration> max_disorder;
 };
 
+struct ParquetWrite : FileWrite<ParquetWrite> {
+  explicit ParquetWrite(std::string file_prefix) : FileWrite(std::move(file_prefix), ".parquet") {}
+  std::string DefaultLabel() const { return "ParquetWrite"; }
+
+  /// Rows of a row group, a multiple of 2048. Readers skip and share out whole row groups.
+  ParquetWrite RowGroupRows(std::int64_t rows) const {
+    ParquetWrite result = *this;
+    result.row_group_rows = rows;
+    return result;
+  }
+  template <class T>
+  static constexpr bool Accepts() {
+    static_assert(kDescribable<T> && Reflectable<T>,
+                  "Millrace: parquet::Write needs a PCollection of structs, whose "
+                  "fields are the columns.");
+    return kDescribable<T> && Reflectable<T>;
+  }
+  template <class T>
+  ShardOpener Opener() const {
+    return OpenParquetShards(SchemaOf<T>(), static_cast<std::size_t>(row_group_rows));
+  }
+
+  std::int64_t row_group_rows = 122'880;
+};
+
 }  // namespace detail
 
 namespace parquet {
@@ -187,6 +213,10 @@ template <class T>
 auto Read(std::string pattern) {
   return detail::ParquetRead<T>(std::move(pattern));
 }
+
+/// Writes structs to files `prefix-00000-of-0000N.parquet` (io/file_sink.h), compressed with zstd. Rows are gathered in
+/// memory, beyond 1 GiB per worker in a hidden folder beside the files, and written at the end.
+inline auto Write(std::string prefix) { return detail::ParquetWrite(std::move(prefix)); }
 
 }  // namespace parquet
 

@@ -23,9 +23,9 @@ template <class F>
 inline constexpr bool kCaptures = !std::is_empty_v<F> && !std::is_member_pointer_v<F> && !std::is_pointer_v<F>;
 
 template <class F>
-ParDoPayload ElementwisePayload(OperatorFactory make) {
+ParDoPayload ElementwisePayload(std::string verb, OperatorFactory make) {
   ParDoPayload payload;
-  payload.dofn_name = ShortTypeName(typeid(F));
+  payload.verb = std::move(verb);
   payload.make = std::move(make);
   payload.captures = kCaptures<F>;
   return payload;
@@ -59,7 +59,7 @@ struct MapTransform : TransformBase {
         return Poison{};
       } else {
         return AddUnary<Out>(
-            in, ElementwisePayload<F>([f = function] { return std::make_unique<MapKernel<T, Out, F>>(f); }));
+            in, ElementwisePayload<F>("Map", [f = function] { return std::make_unique<MapKernel<T, Out, F>>(f); }));
       }
     } else {
       return Poison{};
@@ -80,8 +80,8 @@ struct FilterTransform : TransformBase {
       constexpr bool kIsBool = std::is_convertible_v<std::invoke_result_t<F&, const T&>, bool>;
       static_assert(kIsBool, "Millrace: Filter's function must return bool: true for the elements to keep.");
       if constexpr (kIsBool) {
-        return AddUnary<T>(in,
-                           ElementwisePayload<F>([f = predicate] { return std::make_unique<FilterKernel<T, F>>(f); }));
+        return AddUnary<T>(
+            in, ElementwisePayload<F>("Filter", [f = predicate] { return std::make_unique<FilterKernel<T, F>>(f); }));
       } else {
         return in;
       }
@@ -140,8 +140,9 @@ struct FlatMapTransform : TransformBase {
                     "std::vector.");
       if constexpr (kIsRange) {
         using Out = std::decay_t<decltype(*std::declval<Range&>().begin())>;
-        return AddUnary<Out>(
-            in, ElementwisePayload<F>([f = function] { return std::make_unique<FlatMapKernel<T, Out, F>>(f); }));
+        return AddUnary<Out>(in, ElementwisePayload<F>("FlatMap", [f = function] {
+                               return std::make_unique<FlatMapKernel<T, Out, F>>(f);
+                             }));
       } else {
         return Poison{};
       }
@@ -167,7 +168,7 @@ struct WithKeysTransform : TransformBase {
         return Poison{};
       } else {
         auto pair = [f = key](const T& value) { return KV<K, T>{std::invoke(f, value), value}; };
-        return AddUnary<KV<K, T>>(in, ElementwisePayload<F>([pair] {
+        return AddUnary<KV<K, T>>(in, ElementwisePayload<F>("WithKeys", [pair] {
                                     return std::make_unique<MapKernel<T, KV<K, T>, decltype(pair)>>(pair);
                                   }));
       }

@@ -74,7 +74,9 @@ struct ParDoTransform : TransformBase {
     } else {
       using Traits = DoFnTraits<D>;
       ParDoPayload payload;
-      payload.dofn_name = ShortTypeName(typeid(D));
+      payload.dofn_name = kIsFunctionDoFn<D>   ? "a function"
+                          : HasCallOperator<D> ? "a lambda"
+                                               : ShortTypeName(typeid(D));
       payload.captures = HasCallOperator<D> && !std::is_empty_v<D>;
       payload.reads_pane = Select<PickPane, true, TypeList<>, typename Traits::Arguments>::Result::kSize > 0;
       payload.side_inputs = side_inputs;

@@ -57,8 +57,9 @@ struct WithTimestampsTransform : TransformBase {
                     "Timestamp::FromMillis(event.at_ms).");
       return in;
     } else {
-      return AddUnary<T>(in,
-                         ElementwisePayload<F>([f = time] { return std::make_unique<WithTimestampsKernel<T, F>>(f); }));
+      return AddUnary<T>(in, ElementwisePayload<F>("WithTimestamps", [f = time] {
+                           return std::make_unique<WithTimestampsKernel<T, F>>(f);
+                         }));
     }
   }
 

@@ -80,7 +80,7 @@ bool Worker::Receive(int first_node, int at_most) {
     if (!message) break;
     any = true;
     if (message->batch != nullptr) {
-      graph_.ReceiveBatch(message->node, *message->batch);
+      graph_.ReceiveBatch(message->node, std::move(message->batch));
     } else {
       graph_.ReceiveWatermark(message->node, message->from, message->watermark);
     }
