@@ -117,6 +117,7 @@ function(millrace_program name folder)
     endforeach()
     millrace_gtest(${name}_example_test SOURCES ${tests} ${sources} LIBRARIES millrace)
     target_include_directories(${name}_example_test PRIVATE "${folder}")
+    add_dependencies(${name}_example_test ${name})  # a test may run the program beside it
   endif()
 endfunction()
 

@@ -77,13 +77,22 @@ function(millrace_compile_fail_tests)
   endforeach()
 endfunction()
 
-# tools/x_test.py tests tools/x; tools/tidy itself is a test of the tree.
+# tools/x_test.py tests tools/x, and tests/<topic>/x_test.py is a test in Python; tools/tidy itself is a test of the
+# tree.
 function(millrace_tool_tests)
   file(GLOB tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tools/*_test.py")
   foreach(test IN LISTS tests)
     get_filename_component(name "${test}" NAME_WE)
     add_test(NAME tools.${name} COMMAND Python3::Interpreter "${test}")
     set_tests_properties(tools.${name} PROPERTIES LABELS tools TIMEOUT 120)
+  endforeach()
+  file(GLOB tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/*/*_test.py")
+  foreach(test IN LISTS tests)
+    cmake_path(GET test PARENT_PATH topic)
+    cmake_path(GET topic FILENAME topic)
+    get_filename_component(name "${test}" NAME_WE)
+    add_test(NAME ${topic}.${name} COMMAND Python3::Interpreter "${test}")
+    set_tests_properties(${topic}.${name} PROPERTIES LABELS tools TIMEOUT 120)
   endforeach()
   add_test(NAME tidy COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tools/tidy" "${PROJECT_SOURCE_DIR}")
   set_tests_properties(tidy PROPERTIES LABELS tools TIMEOUT 120)

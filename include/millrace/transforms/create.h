@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <utility>
@@ -67,6 +68,11 @@ auto Create(std::vector<T> elements) {
 template <class T>
 auto Create(std::vector<detail::TimestampedValue<T>> elements) {
   return detail::CreateTransform<T>(std::move(elements));
+}
+/// `Create<std::string>({"a", "b"})`, `Create({1, 2, 3})`.
+template <class T>
+auto Create(std::initializer_list<T> elements) {
+  return Create(std::vector<T>(elements));
 }
 template <class T>
 using TimestampedValue = detail::TimestampedValue<T>;
