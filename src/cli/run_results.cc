@@ -1,17 +1,20 @@
 #include "cli/run_results.h"
 
+#include <time.h>
+
 #include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/status_macros.h"
-#include "cli/cell_epoch.h"
+#include "cli/cell_portion.h"
 #include "io/duckdb/duckdb_view_store.h"
 #include "io/rocksdb/rocksdb_view_store.h"
 
@@ -21,8 +24,15 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Epochs that may wait for a store besides the one that it writes.
-constexpr std::size_t kEpochsWaitingMax = 1;
+// Portions that may wait for a store besides the one that it writes.
+constexpr std::size_t kPortionsWaitingMax = 1;
+
+// Of this thread so far.
+double ProcessorTime_s() {
+  timespec time{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
 
 // The warehouse's table of dead letters. One thread.
 class DeadLetterTable {
@@ -59,16 +69,16 @@ class DeadLetterTable {
 struct StoreQueue {
   ViewStore* store = nullptr;
   DeadLetterTable* letters = nullptr;  // of the warehouse only
-  std::deque<std::shared_ptr<const CellEpoch>> waiting;
+  std::deque<std::shared_ptr<const CellPortion>> waiting;
   bool busy = false;
-  double busy_s = 0;
+  double used_s = 0;  // processor time
 
-  Status Write(const CellEpoch& epoch) const {
-    if (letters != nullptr) MILLRACE_RETURN_IF_ERROR(letters->Write(epoch.letters()));
-    for (const std::shared_ptr<CellBlock>& block : epoch.blocks()) {
-      MILLRACE_RETURN_IF_ERROR(store->Append(block->view().name, epoch.number(), block->cells()));
+  Status Write(const CellPortion& portion) const {
+    if (letters != nullptr) MILLRACE_RETURN_IF_ERROR(letters->Write(portion.letters()));
+    for (const auto& [view, cells] : portion.CellsByView()) {
+      MILLRACE_RETURN_IF_ERROR(store->Append(view, portion.epoch(), cells));
     }
-    return store->Commit(epoch.number());
+    return portion.ends_epoch() ? store->Commit(portion.epoch()) : OkStatus();
   }
 };
 
@@ -86,12 +96,12 @@ struct RunResults::Impl : ViewSink, DeadLetterSink {
 
   Status Open();
   template <class Add>
-  Status AddToEpoch(Add&& add);
-  void SealEpoch();
+  Status AddToPortion(std::size_t count, Add&& add);
+  void SealPortion(bool ends_epoch);
   bool CanSeal() const;
-  bool HasRoom() const { return epoch->size() < options.epoch_cells_max || CanSeal(); }
+  bool IsFull() const { return portion->size() >= options.portion_cells_max; }
   bool IsIdle() const;
-  bool EpochIsDue() const { return !epoch->empty() && Clock::now() >= epoch->opened() + options.epoch_age_max; }
+  std::optional<Clock::time_point> EpochDue() const;
   void RunWriter(StoreQueue& queue);
 
   const RunResultsOptions options;
@@ -102,8 +112,10 @@ struct RunResults::Impl : ViewSink, DeadLetterSink {
 
   mutable std::mutex mutex;  // guards what follows
   std::condition_variable changed;
-  std::shared_ptr<CellEpoch> epoch = std::make_shared<CellEpoch>();
-  std::uint64_t next_epoch = 1;
+  std::shared_ptr<CellPortion> portion = std::make_shared<CellPortion>();
+  std::uint64_t epoch = 1;        // that is being filled
+  std::size_t epoch_cells = 0;    // in it
+  Clock::time_point epoch_began;  // when its first cell came
   StoreQueue queues[2];
   Status failure;
   bool stopping = false;
@@ -112,7 +124,9 @@ struct RunResults::Impl : ViewSink, DeadLetterSink {
 };
 
 Status RunResults::Impl::Open() {
-  MILLRACE_ASSIGN_OR_RETURN(warehouse, io_duckdb::DuckdbViewStore::Open({.path = WarehousePath(options.folder)}));
+  io_duckdb::DuckdbViewStoreOptions duckdb{.path = WarehousePath(options.folder)};
+  if (!options.is_streaming) duckdb.compact_after_cells = 0;
+  MILLRACE_ASSIGN_OR_RETURN(warehouse, io_duckdb::DuckdbViewStore::Open(duckdb));
   MILLRACE_ASSIGN_OR_RETURN(lookup, io_rocksdb::RocksdbViewStore::Open({.path = LookupPath(options.folder)}));
   MILLRACE_ASSIGN_OR_RETURN(letter_table, DeadLetterTable::Create(warehouse->database()));
   queues[0].store = warehouse.get();
@@ -137,7 +151,7 @@ Status RunResults::Impl::Declare(const ViewDescriptor& view) {
 
 bool RunResults::Impl::CanSeal() const {
   for (const StoreQueue& queue : queues) {
-    if (queue.waiting.size() >= kEpochsWaitingMax) return false;
+    if (queue.waiting.size() >= kPortionsWaitingMax) return false;
   }
   return true;
 }
@@ -149,24 +163,35 @@ bool RunResults::Impl::IsIdle() const {
   return true;
 }
 
-void RunResults::Impl::SealEpoch() {
-  epoch->Seal(next_epoch++);
-  counts.superseded += epoch->dropped();
-  ++counts.epochs;
-  for (StoreQueue& queue : queues) queue.waiting.push_back(epoch);
-  epoch = std::make_shared<CellEpoch>();
+std::optional<Clock::time_point> RunResults::Impl::EpochDue() const {
+  if (epoch_cells == 0 || !options.is_streaming) return std::nullopt;
+  return epoch_began + options.epoch_age_max;
+}
+
+void RunResults::Impl::SealPortion(bool ends_epoch) {
+  portion->Seal(epoch, ends_epoch);
+  counts.superseded += portion->dropped();
+  for (StoreQueue& queue : queues) queue.waiting.push_back(portion);
+  portion = std::make_shared<CellPortion>();
+  if (ends_epoch) {
+    ++epoch;
+    epoch_cells = 0;
+  }
   changed.notify_all();
 }
 
 template <class Add>
-Status RunResults::Impl::AddToEpoch(Add&& add) {
+Status RunResults::Impl::AddToPortion(std::size_t count, Add&& add) {
   std::unique_lock lock(mutex);
-  changed.wait(lock, [this] { return !failure.ok() || HasRoom(); });
+  changed.wait(lock, [this] { return !failure.ok() || !IsFull() || CanSeal(); });
   if (!failure.ok()) return failure;
-  if (epoch->size() >= options.epoch_cells_max) SealEpoch();
-  const bool was_empty = epoch->empty();
+  if (IsFull()) SealPortion(epoch_cells >= options.epoch_cells_max);
+  if (epoch_cells == 0) {
+    epoch_began = Clock::now();
+    changed.notify_all();  // the writers wait for its age from now on
+  }
+  epoch_cells += count;
   add();
-  if (was_empty) changed.notify_all();  // the writers wait for its age from now on
   return OkStatus();
 }
 
@@ -176,8 +201,8 @@ Status RunResults::Impl::Write(std::string_view view, std::span<const Cell> cell
   if (pool == pools.end()) return InternalError("view " + std::string(view) + " was not declared before the run");
   std::shared_ptr<CellBlock> block = pool->second->Take();
   block->Fill(cells, options.generation, 1);
-  return AddToEpoch([&] {
-    epoch->Add(std::move(block));
+  return AddToPortion(cells.size(), [&] {
+    portion->Add(std::move(block));
     counts.cells += cells.size();
   });
 }
@@ -193,15 +218,15 @@ Status RunResults::Impl::Write(std::span<const DeadLetter> letters) {
     if (letter.event_time != Timestamp::Min()) row.event_time = letter.event_time;
     rows.push_back(std::move(row));
   }
-  return AddToEpoch([&] {
-    epoch->AddLetters(std::move(rows));
+  return AddToPortion(letters.size(), [&] {
+    portion->AddLetters(std::move(rows));
     counts.letters += letters.size();
   });
 }
 
 Status RunResults::Impl::Finish() {
   std::unique_lock lock(mutex);
-  if (failure.ok() && !epoch->empty()) SealEpoch();
+  if (failure.ok() && epoch_cells > 0) SealPortion(true);
   changed.wait(lock, [this] { return !failure.ok() || IsIdle(); });
   return failure;
 }
@@ -210,26 +235,26 @@ void RunResults::Impl::RunWriter(StoreQueue& queue) {
   std::unique_lock lock(mutex);
   while (!stopping) {
     if (queue.waiting.empty()) {
-      if (epoch->empty() || !CanSeal()) {
+      const std::optional<Clock::time_point> due = EpochDue();
+      if (!due || !CanSeal()) {
         changed.wait(lock);
-      } else if (EpochIsDue()) {
-        SealEpoch();
+      } else if (Clock::now() < *due) {
+        changed.wait_until(lock, *due);
       } else {
-        changed.wait_until(lock, epoch->opened() + options.epoch_age_max);
+        SealPortion(true);
       }
       continue;
     }
-    const std::shared_ptr<const CellEpoch> next = std::move(queue.waiting.front());
+    const std::shared_ptr<const CellPortion> next = std::move(queue.waiting.front());
     queue.waiting.pop_front();
     queue.busy = true;
     changed.notify_all();
     lock.unlock();
-    const auto began = Clock::now();
     Status written = queue.Write(*next);
-    const double spent_s = std::chrono::duration<double>(Clock::now() - began).count();
+    const double used_s = ProcessorTime_s();
     lock.lock();
     queue.busy = false;
-    queue.busy_s += spent_s;
+    queue.used_s = used_s;
     if (!written.ok() && failure.ok()) failure = std::move(written);
     if (!failure.ok()) stopping = true;
     changed.notify_all();
@@ -265,8 +290,9 @@ std::shared_ptr<DeadLetterSink> RunResults::dead_letters() { return impl_; }
 RunResultsCounts RunResults::counts() const {
   const std::lock_guard lock(impl_->mutex);
   RunResultsCounts counts = impl_->counts;
-  counts.warehouse_s = impl_->queues[0].busy_s;
-  counts.lookup_s = impl_->queues[1].busy_s;
+  counts.epochs = impl_->epoch - 1;
+  counts.warehouse_s = impl_->queues[0].used_s;
+  counts.lookup_s = impl_->queues[1].used_s;
   return counts;
 }
 

@@ -1,7 +1,7 @@
 // Where a run's views and dead letters go: both view stores and the table `dead_letters` of a generation's folder.
 #pragma once
 
-#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -11,22 +11,26 @@
 
 namespace millrace::cli {
 
-/// When cells are handed to the stores. An epoch is closed when it is full or old enough, whichever comes first.
+/// When cells are handed to the stores, and when they are committed there.
 struct RunResultsOptions {
   std::string folder;  // of the generation; exists and is empty
   std::uint64_t generation = 1;
-  std::size_t epoch_cells_max = 65'536;  // so many, and as many more per store, are in memory at most
+  std::size_t portion_cells_max = 65'536;   // handed on at once: three times as many are in memory at most
+  std::size_t epoch_cells_max = 1'000'000;  // committed at once
+  /// A streaming run writes cells again and again: they are committed when they are so old, and superseded ones are
+  /// removed in the background. A batch run writes each once, and they are nobody's before its end.
+  bool is_streaming = false;
   std::chrono::milliseconds epoch_age_max{1000};
 };
 
 /// What was written.
 struct RunResultsCounts {
   std::uint64_t cells = 0;       // that the pipeline gave
-  std::uint64_t superseded = 0;  // of them: dropped unwritten, for a newer one came within the same epoch
+  std::uint64_t superseded = 0;  // of them: dropped unwritten, for a newer one came just after it
   std::uint64_t letters = 0;
   std::uint64_t epochs = 0;
-  double warehouse_s = 0;  // that the writer of the DuckDB store was busy
-  double lookup_s = 0;     // the same for the RocksDB store
+  double warehouse_s = 0;  // processor time of the thread that writes to DuckDB
+  double lookup_s = 0;     // the same for RocksDB
 };
 
 /// The sinks of one run. Cells are copied and written by one thread per store; where these are slower than the

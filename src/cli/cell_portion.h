@@ -1,13 +1,14 @@
-// What waits to be written to the view stores: copies of cells, gathered in epochs.
+// What waits to be written to the view stores: copies of cells, gathered in portions.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -63,31 +64,29 @@ struct DeadLetterRow {
   Timestamp written_at;
 };
 
-/// What becomes visible at once. Filled under a lock, then shared and read only.
-class CellEpoch {
+/// What is handed to the stores at once. Filled under a lock, then shared and read only.
+class CellPortion {
  public:
-  /// Adds a block. A cell of this epoch that one of it supersedes is dropped: nobody can have seen it.
+  /// Adds a block. A cell of this portion that one of it supersedes is dropped: nobody can have seen it.
   void Add(std::shared_ptr<CellBlock> block);
   void AddLetters(std::vector<DeadLetterRow> letters);
-  /// Removes the dropped cells from their blocks. Before the epoch is shared.
-  void Seal(std::uint64_t number);
+  /// Ends the filling. The epoch that the portion belongs to, and whether it is the epoch's last.
+  void Seal(std::uint64_t epoch, bool ends_epoch);
 
-  std::uint64_t number() const { return number_; }
+  std::uint64_t epoch() const { return epoch_; }
+  bool ends_epoch() const { return ends_epoch_; }
   /// All that take memory, dropped ones too.
   std::size_t size() const { return size_; }
   std::size_t dropped() const { return dropped_; }
-  bool empty() const { return size_ == 0; }
-  std::chrono::steady_clock::time_point opened() const { return opened_; }
-  const std::vector<std::shared_ptr<CellBlock>>& blocks() const { return blocks_; }
+  /// The cells of each view, in the order in which they came; they are valid as long as the portion.
+  std::map<std::string, std::vector<Cell>> CellsByView() const;
   const std::vector<DeadLetterRow>& letters() const { return letters_; }
 
  private:
-  void NoteAddition(std::size_t count);
-
-  std::uint64_t number_ = 0;
+  std::uint64_t epoch_ = 0;
+  bool ends_epoch_ = false;
   std::size_t size_ = 0;
   std::size_t dropped_ = 0;
-  std::chrono::steady_clock::time_point opened_;
   std::vector<std::shared_ptr<CellBlock>> blocks_;
   std::vector<DeadLetterRow> letters_;
   // By view and identity, where the newest cell is: the texts belong to the blocks.

@@ -1,4 +1,4 @@
-#include "cli/cell_epoch.h"
+#include "cli/cell_portion.h"
 
 #include <algorithm>
 #include <iterator>
@@ -72,13 +72,8 @@ std::shared_ptr<CellBlock> CellBlockPool::Take() {
           }};
 }
 
-void CellEpoch::NoteAddition(std::size_t count) {
-  if (empty()) opened_ = std::chrono::steady_clock::now();
-  size_ += count;
-}
-
-void CellEpoch::Add(std::shared_ptr<CellBlock> block) {
-  NoteAddition(block->cells().size());
+void CellPortion::Add(std::shared_ptr<CellBlock> block) {
+  size_ += block->cells().size();
   if (block->has_identities()) {
     auto& newest = newest_[block->view().name];
     for (std::size_t i = 0; i < block->cells().size(); ++i) {
@@ -95,18 +90,29 @@ void CellEpoch::Add(std::shared_ptr<CellBlock> block) {
   blocks_.push_back(std::move(block));
 }
 
-void CellEpoch::AddLetters(std::vector<DeadLetterRow> letters) {
-  NoteAddition(letters.size());
+void CellPortion::AddLetters(std::vector<DeadLetterRow> letters) {
+  size_ += letters.size();
   letters_.insert(letters_.end(), std::make_move_iterator(letters.begin()), std::make_move_iterator(letters.end()));
 }
 
-void CellEpoch::Seal(std::uint64_t number) {
-  number_ = number;
+void CellPortion::Seal(std::uint64_t epoch, bool ends_epoch) {
+  epoch_ = epoch;
+  ends_epoch_ = ends_epoch;
   newest_.clear();
-  if (dropped_ == 0) return;
+}
+
+std::map<std::string, std::vector<Cell>> CellPortion::CellsByView() const {
+  std::map<std::string, std::vector<Cell>> views;
   for (const std::shared_ptr<CellBlock>& block : blocks_) {
-    std::erase_if(block->cells(), [](const Cell& cell) { return cell.key == nullptr; });
+    std::vector<Cell>& cells = views[block->view().name];
+    if (dropped_ == 0) {
+      cells.insert(cells.end(), block->cells().begin(), block->cells().end());
+      continue;
+    }
+    std::copy_if(block->cells().begin(), block->cells().end(), std::back_inserter(cells),
+                 [](const Cell& cell) { return cell.key != nullptr; });
   }
+  return views;
 }
 
 }  // namespace millrace::cli
