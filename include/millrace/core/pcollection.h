@@ -80,12 +80,15 @@ detail::Labelled<std::decay_t<X>> Named(std::string label, X&& transform) {
   return {std::move(label), std::forward<X>(transform)};
 }
 
+namespace detail {
+// In the namespace of its operand's base, so that it is found from everywhere.
 template <class X>
-  requires std::is_base_of_v<detail::TransformBase, std::decay_t<X>> ||
-           std::is_same_v<detail::PoisonTransform, std::decay_t<X>>
-detail::Labelled<std::decay_t<X>> operator>>(std::string label, X&& transform) {
+  requires std::is_base_of_v<TransformBase, std::decay_t<X>> ||
+           std::is_same_v<PoisonTransform, std::decay_t<X>>
+Labelled<std::decay_t<X>> operator>>(std::string label, X&& transform) {
   return {std::move(label), std::forward<X>(transform)};
 }
+}  // namespace detail
 
 /// An unordered collection of elements of type `T`, each with a timestamp, windows and a pane: a node of the pipeline's
 /// graph. Cheap to copy. Belongs to the pipeline that made it and must not outlive it.
