@@ -130,7 +130,7 @@ class Run {
       }
       finished_.wait_for(lock, interval);
       if (options_.cancel != nullptr && options_.cancel->load()) {
-        cancelled_ = running_ > 0;
+        cancelled_ = cancelled_ || running_ > 0;
         shared_.state.Cancel();
       }
       if (reports && running_ > 0 && Clock::now() >= next_report) {
