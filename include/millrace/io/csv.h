@@ -30,8 +30,9 @@ struct CsvRead : StructRecordRead<CsvRead<T>, T> {
   CsvRead Delimiter(char delimiter) const {
     return this->With([&](CsvRead& self) { self.format.delimiter = delimiter; });
   }
-  /// Says that no cell holds a line end, so that a file can be cut at any line and read by several workers. A row that
-  /// breaks the promise is a BadRecord. Without it a file is read by one worker.
+  /// Says that no cell holds a line end, so that a file can be cut at any line and read by several workers. The first
+  /// line of a row that breaks the promise is a BadRecord, its other lines are taken as rows. Without it a file is read
+  /// by one worker.
   CsvRead WithoutNewlinesInCells() const {
     return this->With([](CsvRead& self) { self.format.newlines_in_cells = false; });
   }
