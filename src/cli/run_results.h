@@ -13,7 +13,7 @@ namespace millrace::cli {
 
 /// When cells are handed to the stores, and when they are committed there.
 struct RunResultsOptions {
-  std::string folder;  // of the generation; exists and is empty
+  std::string folder = {};  // of the generation; exists and is empty
   std::uint64_t generation = 1;
   std::size_t portion_cells_max = 65'536;   // handed on at once: three times as many are in memory at most
   std::size_t epoch_cells_max = 1'000'000;  // committed at once

@@ -36,6 +36,7 @@ struct RidesOptions {
   std::vector<std::string> cities = {"Oslo", "Rome"};
   bool endless = false;
   std::string fail_at;
+  Duration slow{0};
   static constexpr OptionHelp kOptionHelp[] = {{"rides", "how many rides there are"},
                                                {"window", "the size of the windows"}};
 };
@@ -72,8 +73,9 @@ std::vector<TimestampedValue<Ride>> SomeRides(const RidesOptions& options) {
 
 void BuildRides(Pipeline& pipeline, const RidesOptions& options) {
   auto windowed = [&](const PCollection<Ride>& rides) {
-    auto [good, bad] = rides | "Check" >> ParDo([fail_at = options.fail_at](const Ride& ride, Output<Ride> checked,
-                                                                            Output<Ride> refused) {
+    auto [good, bad] = rides | "Check" >> ParDo([fail_at = options.fail_at, slow = options.slow](
+                                                    const Ride& ride, Output<Ride> checked, Output<Ride> refused) {
+                                 if (slow.count() > 0) std::this_thread::sleep_for(slow);
                                  if (!fail_at.empty() && ride.driver == fail_at)
                                    throw std::runtime_error("a broken driver");
                                  ride.cents == 300 ? refused.Emit(ride) : checked.Emit(ride);
@@ -128,18 +130,18 @@ TemporaryFolder::~TemporaryFolder() {
 Child::Child(const std::string& program, const std::vector<std::string>& arguments) {
   std::string pattern = (std::filesystem::temp_directory_path() / "millrace_out_XXXXXX").string();
   folder_ = ::mkdtemp(pattern.data());
-  std::cout << std::flush;
+  std::string name = "bin/" + program;
+  std::vector<std::string> texts = arguments;
+  std::vector<char*> argv = {name.data()};
+  for (std::string& text : texts) argv.push_back(text.data());
+  argv.push_back(nullptr);
   pid_ = ::fork();
   if (pid_ != 0) return;
   Redirect(folder_ + "/out", STDOUT_FILENO);
   Redirect(folder_ + "/err", STDERR_FILENO);
-  std::vector<std::string> all = {"bin/" + program};
-  all.insert(all.end(), arguments.begin(), arguments.end());
-  std::vector<char*> argv;
-  for (std::string& argument : all) argv.push_back(argument.data());
-  const int code = RidesMain(static_cast<int>(argv.size()), argv.data());
-  std::cout << std::flush;
-  ::_exit(code);
+  ::setenv(kProgramVariable, "1", 1);
+  ::execv("/proc/self/exe", argv.data());
+  ::_exit(127);
 }
 
 Child::~Child() {
@@ -163,6 +165,17 @@ Outcome Child::Wait() {
   outcome.out = Slurp(folder_ + "/out");
   outcome.err = Slurp(folder_ + "/err");
   return outcome;
+}
+
+bool Child::WaitUntilItRuns(const std::string& data_dir) {
+  for (int i = 0; i < 2000; ++i) {
+    if (Slurp(data_dir + "/lock").find("\"verb\":\"run\"") != std::string::npos) return true;
+    siginfo_t info{};
+    ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT);
+    if (info.si_pid != 0) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return false;
 }
 
 Outcome RunRides(const std::vector<std::string>& arguments) { return Child("rides", arguments).Wait(); }

@@ -8,6 +8,9 @@
 
 namespace millrace::cli_test {
 
+/// Set in the environment of a process that is the program and not its tests.
+inline constexpr const char* kProgramVariable = "MILLRACE_TEST_PROGRAM";
+
 /// The program's `main`.
 int RidesMain(int argc, char** argv);
 
@@ -32,6 +35,8 @@ class Child {
   void Signal(int signal) const;
   /// Until it has ended.
   Outcome Wait();
+  /// Until it holds the data directory for a run; false when it ends before, or after 20 s.
+  bool WaitUntilItRuns(const std::string& data_dir);
 
  private:
   std::string folder_;
