@@ -46,32 +46,8 @@ struct Bots {
 
 void Drop(const Click&, Output<std::unique_ptr<int>>) {}
 
-TEST(DescribeTest, EveryTransform) {
-  Pipeline pipeline;
-  auto limits = pipeline | "Limits" >> Create(std::vector<KV<std::string, std::int64_t>>{});
-  auto clicks = pipeline | "Clicks" >> Read(Endless{}).MaxDisorder(10min);
-  auto [kept, failed] = clicks | "Times" >> WithTimestamps(&Click::at) |
-                        "Dedupe" >> Deduplicate(&Click::id).Within(24h) | "ByUser" >> WithKeys(&Click::user) |
-                        "Bots" >> ParDo(Bots{}).WithSideInput("limits", AsMap(limits)).OnError();
-  failed | "Keep failed" >> DeadLetters("clicks");
-  const std::int64_t least = 1;
-  auto some = kept | "Some" >> Filter([least](const Click& click) { return std::ssize(click.user) > least; });
-  auto all = Flatten(kept, some).As("All") | "Spread" >> Reshuffle();
-  all | "Drop" >> ParDo<Drop>();
-  auto windowed =
-      all | "Minutes" >> WindowInto(SlidingWindows{2min, 1min})
-                             .Triggering(AfterWatermark{.early = AfterProcessingTime{5s}, .late = AfterCount{1}})
-                             .AllowedLateness(10min)
-                             .Accumulating();
-  auto counts = windowed | "Again" >> WithKeys(&Click::user) | "Count" >> CombinePerKey(Count{});
-  counts | View("clicks").Key("user").Value("clicks");
-  windowed | "Total" >> CombineGlobally(Count{}).WithoutDefaults();
-  std::string text = pipeline.Describe();
-  const std::string click = "row{id: string, user: string, at: timestamp}";
-  for (std::size_t at = text.find(click); at != std::string::npos; at = text.find(click, at)) {
-    text.replace(at, click.size(), "CLICK");
-  }
-  EXPECT_EQ(text, R"(Limits: Read CreateSource, bounded
+// CLICK stands for the coder of a Click.
+constexpr const char* kText = R"(Limits: Read CreateSource, bounded
   records that cannot be read: dead letters "Limits"
   gives KV<string, int64>, coder kv<string_utf8, varint>
 Clicks: Read Endless, unbounded
@@ -137,7 +113,34 @@ Total: CombineGlobally Count
 Not certifiable, since streaming and batch may differ:
   Bots: depends on the order of elements
   Bots: reads PaneInfo
-)");
+)";
+
+TEST(DescribeTest, EveryTransform) {
+  Pipeline pipeline;
+  auto limits = pipeline | "Limits" >> Create(std::vector<KV<std::string, std::int64_t>>{});
+  auto clicks = pipeline | "Clicks" >> Read(Endless{}).MaxDisorder(10min);
+  auto [kept, failed] = clicks | "Times" >> WithTimestamps(&Click::at) |
+                        "Dedupe" >> Deduplicate(&Click::id).Within(24h) | "ByUser" >> WithKeys(&Click::user) |
+                        "Bots" >> ParDo(Bots{}).WithSideInput("limits", AsMap(limits)).OnError();
+  failed | "Keep failed" >> DeadLetters("clicks");
+  const std::int64_t least = 1;
+  auto some = kept | "Some" >> Filter([least](const Click& click) { return std::ssize(click.user) > least; });
+  auto all = Flatten(kept, some).As("All") | "Spread" >> Reshuffle();
+  all | "Drop" >> ParDo<Drop>();
+  auto windowed =
+      all | "Minutes" >> WindowInto(SlidingWindows{2min, 1min})
+                             .Triggering(AfterWatermark{.early = AfterProcessingTime{5s}, .late = AfterCount{1}})
+                             .AllowedLateness(10min)
+                             .Accumulating();
+  auto counts = windowed | "Again" >> WithKeys(&Click::user) | "Count" >> CombinePerKey(Count{});
+  counts | View("clicks").Key("user").Value("clicks");
+  windowed | "Total" >> CombineGlobally(Count{}).WithoutDefaults();
+  std::string text = pipeline.Describe();
+  const std::string click = "row{id: string, user: string, at: timestamp}";
+  for (std::size_t at = text.find(click); at != std::string::npos; at = text.find(click, at)) {
+    text.replace(at, click.size(), "CLICK");
+  }
+  EXPECT_EQ(text, kText);
 }
 
 }  // namespace

@@ -86,6 +86,14 @@ int Graph::Add(std::vector<int> inputs, std::vector<const TypeInfo*> outputs, Pa
   return index;
 }
 
+int Graph::AddElementwise(int input, const TypeInfo* output, const char* verb, bool captures, OperatorFactory make) {
+  ParDoPayload payload;
+  payload.verb = verb;
+  payload.make = std::move(make);
+  payload.captures = captures;
+  return Add({input}, {output}, std::move(payload));
+}
+
 bool Graph::Owns(const Graph& graph, const std::string& what) {
   if (&graph == this) return true;
   AddMistake(CurrentLabel(), what + " belongs to another pipeline; build both in one");

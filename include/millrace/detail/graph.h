@@ -133,6 +133,8 @@ class Graph {
   /// Adds a transform in the scope that is open, which is its label. Output PCollections inherit windowing and
   /// boundedness of the first input. Gives the transform's index.
   int Add(std::vector<int> inputs, std::vector<const TypeInfo*> outputs, Payload payload);
+  /// Adds a ParDo with one input and one output that asks for nothing else.
+  int AddElementwise(int input, const TypeInfo* output, const char* verb, bool captures, OperatorFactory make);
   void AddMistake(const std::string& label, std::string text);
   /// Whether `what`, which the open transform reads, is of this graph; notes a mistake if it is of another pipeline's.
   bool Owns(const Graph& graph, const std::string& what);

@@ -22,13 +22,13 @@ namespace detail {
 template <class F>
 inline constexpr bool kCaptures = !std::is_empty_v<F> && !std::is_member_pointer_v<F> && !std::is_pointer_v<F>;
 
-template <class F>
-ParDoPayload ElementwisePayload(std::string verb, OperatorFactory make) {
-  ParDoPayload payload;
-  payload.verb = std::move(verb);
-  payload.make = std::move(make);
-  payload.captures = kCaptures<F>;
-  return payload;
+/// Adds a ParDo that calls an `F` for each element and has one output.
+template <class Out, class F, class In>
+PCollection<Out> AddElementwise(const PCollection<In>& in, const char* verb, OperatorFactory make) {
+  Graph& graph = GraphAccess::GraphOf(in);
+  const int transform =
+      graph.AddElementwise(GraphAccess::IndexOf(in), &TypeInfoOf<Out>(), verb, kCaptures<F>, std::move(make));
+  return GraphAccess::Output<Out>(graph, transform);
 }
 
 template <class F, class T>
@@ -58,8 +58,7 @@ struct MapTransform : TransformBase {
       if constexpr (std::is_void_v<Out>) {
         return Poison{};
       } else {
-        return AddUnary<Out>(
-            in, ElementwisePayload<F>("Map", [f = function] { return std::make_unique<MapKernel<T, Out, F>>(f); }));
+        return AddElementwise<Out, F>(in, "Map", [f = function] { return std::make_unique<MapKernel<T, Out, F>>(f); });
       }
     } else {
       return Poison{};
@@ -80,8 +79,7 @@ struct FilterTransform : TransformBase {
       constexpr bool kIsBool = std::is_convertible_v<std::invoke_result_t<F&, const T&>, bool>;
       static_assert(kIsBool, "Millrace: Filter's function must return bool: true for the elements to keep.");
       if constexpr (kIsBool) {
-        return AddUnary<T>(
-            in, ElementwisePayload<F>("Filter", [f = predicate] { return std::make_unique<FilterKernel<T, F>>(f); }));
+        return AddElementwise<T, F>(in, "Filter", [f = predicate] { return std::make_unique<FilterKernel<T, F>>(f); });
       } else {
         return in;
       }
@@ -140,9 +138,8 @@ struct FlatMapTransform : TransformBase {
                     "std::vector.");
       if constexpr (kIsRange) {
         using Out = std::decay_t<decltype(*std::declval<Range&>().begin())>;
-        return AddUnary<Out>(in, ElementwisePayload<F>("FlatMap", [f = function] {
-                               return std::make_unique<FlatMapKernel<T, Out, F>>(f);
-                             }));
+        return AddElementwise<Out, F>(in, "FlatMap",
+                                      [f = function] { return std::make_unique<FlatMapKernel<T, Out, F>>(f); });
       } else {
         return Poison{};
       }
@@ -168,9 +165,8 @@ struct WithKeysTransform : TransformBase {
         return Poison{};
       } else {
         auto pair = [f = key](const T& value) { return KV<K, T>{std::invoke(f, value), value}; };
-        return AddUnary<KV<K, T>>(in, ElementwisePayload<F>("WithKeys", [pair] {
-                                    return std::make_unique<MapKernel<T, KV<K, T>, decltype(pair)>>(pair);
-                                  }));
+        return AddElementwise<KV<K, T>, F>(
+            in, "WithKeys", [pair] { return std::make_unique<MapKernel<T, KV<K, T>, decltype(pair)>>(pair); });
       }
     } else {
       return Poison{};

@@ -57,9 +57,8 @@ struct WithTimestampsTransform : TransformBase {
                     "Timestamp::FromMillis(event.at_ms).");
       return in;
     } else {
-      return AddUnary<T>(in, ElementwisePayload<F>("WithTimestamps", [f = time] {
-                           return std::make_unique<WithTimestampsKernel<T, F>>(f);
-                         }));
+      return AddElementwise<T, F>(in, "WithTimestamps",
+                                  [f = time] { return std::make_unique<WithTimestampsKernel<T, F>>(f); });
     }
   }
 
