@@ -110,6 +110,23 @@ TEST_F(ParquetReadTest, RestrictionsAreRowGroupsInTheOrderOfTime) {
                                std::tuple("a.parquet", 0, 2048, 3000), std::tuple("b.parquet", 4096, 5000, 4096)));
 }
 
+TEST_F(ParquetReadTest, NoElementIsOlderThanItsRowGroupSays) {
+  for (const std::string type : {"TIMESTAMP", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMPTZ"}) {
+    for (const std::string first : {"2001-01-01 00:00:00.000001999", "1960-01-01 00:00:00.000001001", "2001-01-01"}) {
+      Sql("COPY (SELECT '" + first + "'::" + type + " AS at, 'x' AS \"from\", 1 AS delay) TO '" +
+          folder_.Path("one.parquet") + "' (FORMAT parquet)");
+      auto parts = detail::SplitParquet(folder_.Path("one.parquet"),
+                                        detail::SchemaWithout(SchemaOf<Trip>(), FieldOf(&Trip::row)), "at");
+      ASSERT_EQ(parts.status(), OkStatus());
+      const std::vector<Trip> trips = ReadTrips(folder_.Path("one.parquet"), {});
+      ASSERT_EQ(parts->size(), 1U);
+      ASSERT_EQ(trips.size(), 1U);
+      EXPECT_LE((*parts)[0].least_event_time, trips[0].at) << type << " " << first;
+      EXPECT_GE((*parts)[0].least_event_time + std::chrono::milliseconds(1), trips[0].at) << type << " " << first;
+    }
+  }
+}
+
 TEST_F(ParquetReadTest, WindowsCloseWhileTheFileIsStillRead) {
   WriteTrips("trips.parquet", 8192, 0);
   Pipeline pipeline;

@@ -215,6 +215,10 @@ StatusOr<std::unique_ptr<detail::RecordReader>> OpenCsvLines(const RecordFormat&
   if (!start.ok()) return start.status();
   Line first;
   if (StatusOr<bool> more = start->Next(&first); !more.ok()) return more.status();
+  if (first.too_long) {
+    return InvalidArgumentError("file " + path + ": the header is longer than " +
+                                std::to_string(format.record_bytes_max) + " bytes");
+  }
   csv::Splitter splitter(OptionsOf(format));
   splitter.Append(first.text);
   splitter.Close();
