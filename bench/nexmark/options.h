@@ -26,7 +26,7 @@ struct Options {
 
   // Flags of this command line that are not among the above, as name (without dashes) and value: those of one program
   // only. `RejectUnknown` refuses what is left.
-  std::vector<std::pair<std::string, std::string>> others;
+  std::vector<std::pair<std::string, std::string>> others = {};
 
   /// Takes a flag out of `others`.
   std::optional<std::string> Take(const std::string& name);

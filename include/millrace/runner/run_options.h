@@ -34,16 +34,16 @@ struct RunOptions {
   /// Batches that may wait between two workers; a producer that meets a full queue waits.
   int queue_batches = 64;
   /// Where `View` transforms write; null: their cells are counted and dropped.
-  std::shared_ptr<ViewSink> views;
+  std::shared_ptr<ViewSink> views = nullptr;
   /// Where dead letters go; null: the first are logged as warnings, all are counted.
-  std::shared_ptr<DeadLetterSink> dead_letters;
+  std::shared_ptr<DeadLetterSink> dead_letters = nullptr;
   /// Set by anyone to end the run early: sources stop, what was read is finished, open windows do not fire.
-  std::shared_ptr<std::atomic<bool>> cancel;
+  std::shared_ptr<std::atomic<bool>> cancel = nullptr;
   /// Called about every `progress_interval` from the calling thread of `Run`, and once at the end.
-  std::function<void(const Progress&)> on_progress;
+  std::function<void(const Progress&)> on_progress = nullptr;
   Duration progress_interval = std::chrono::milliseconds(200);
   /// Processing time; null: the system's clock. Tests give one of their own.
-  std::function<Timestamp()> processing_time;
+  std::function<Timestamp()> processing_time = nullptr;
 };
 
 }  // namespace millrace
