@@ -7,12 +7,13 @@
 namespace millrace::io_rocksdb {
 namespace {
 
-// Eight bytes of the key, big-endian: the view's number (two bytes of it are enough to begin with) and what follows.
-std::uint64_t LeadingBytes(std::string_view key) {
-  std::uint64_t leading = 0;
+// Sixteen bytes of the key, big-endian: the view's number (two bytes of it are enough to begin with) and what follows.
+std::array<std::uint64_t, 2> LeadingBytes(std::string_view key) {
+  std::array<std::uint64_t, 2> leading = {0, 0};
   constexpr std::size_t kBegin = kViewNumberBytes - 2;
-  for (std::size_t i = kBegin; i < kBegin + 8; ++i) {
-    leading = leading << 8 | (i < key.size() ? static_cast<unsigned char>(key[i]) : 0U);
+  for (std::size_t i = 0; i < 16; ++i) {
+    std::uint64_t& word = leading[i / 8];
+    word = word << 8 | (kBegin + i < key.size() ? static_cast<unsigned char>(key[kBegin + i]) : 0U);
   }
   return leading;
 }
@@ -41,9 +42,10 @@ void PendingCells::Sort() {
     const int order = KeyOf(a).compare(KeyOf(b));
     return order != 0 ? order < 0 : a.offset > b.offset;
   });
-  entries_.erase(std::unique(entries_.begin(), entries_.end(),
-                             [this](const Entry& a, const Entry& b) { return KeyOf(a) == KeyOf(b); }),
-                 entries_.end());
+  entries_.erase(
+      std::unique(entries_.begin(), entries_.end(),
+                  [this](const Entry& a, const Entry& b) { return a.leading == b.leading && KeyOf(a) == KeyOf(b); }),
+      entries_.end());
 }
 
 }  // namespace millrace::io_rocksdb

@@ -1,6 +1,7 @@
 // The encoded cells of an epoch that is not committed. Internal to this room.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -34,7 +35,8 @@ class PendingCells {
  private:
   struct Entry {
     std::uint64_t offset = 0;
-    std::uint64_t leading = 0;  // the key's first bytes behind the view's number: most comparisons end there
+    // The key's first 16 bytes, the view's number cut to two: most comparisons end there.
+    std::array<std::uint64_t, 2> leading = {0, 0};
     std::uint32_t key_size = 0;
     std::uint32_t value_size = 0;
   };
