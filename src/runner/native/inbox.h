@@ -27,19 +27,23 @@ class Inbox {
  public:
   Inbox(std::size_t nodes, std::size_t capacity_batches) : queues_(nodes), capacity_(capacity_batches) {}
 
-  /// False if the operator's queue is full; `message` is then untouched.
-  bool TrySend(Message& message);
+  /// False if the operator's queue is full; `message` is then untouched, and `sender`, if it is not null, is woken when
+  /// there is room.
+  bool TrySend(Message& message, Inbox* sender);
   /// The oldest message for the last operator, in topological order, that has one and is not before `first_node`.
   std::optional<Message> TryReceive(int first_node);
-  /// Waits until there is a message, someone calls `Wake`, or the time is over.
-  void Wait(std::chrono::microseconds limit);
+  /// Waits until there is a message for `first_node` or a later one, someone calls `Wake`, or the time is over.
+  void Wait(int first_node, std::chrono::microseconds limit);
   void Wake();
 
  private:
   struct Queue {
     std::deque<Message> messages;
     std::size_t batches = 0;
+    std::vector<Inbox*> waiting;  // senders that found no room
   };
+
+  bool HasMessage(std::size_t first_node) const;
 
   std::mutex mutex_;
   std::condition_variable changed_;

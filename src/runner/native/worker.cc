@@ -70,7 +70,7 @@ void Worker::WaitForWork() {
   const Timestamp next = std::min(graph_.SourceResumeAt(), graph_.NextProcessingTime());
   const Duration left = next - shared_.clock();
   if (left <= Duration(0)) return;
-  inbox_.Wait(std::min<Duration>(left, kLongestWait));
+  inbox_.Wait(0, std::min<Duration>(left, kLongestWait));
 }
 
 bool Worker::Receive(int first_node, int at_most) {
@@ -91,15 +91,15 @@ bool Worker::Receive(int first_node, int at_most) {
 void Worker::Ship(int node, int worker, std::unique_ptr<detail::BatchBase> batch) {
   Message message{.node = node, .from = index_, .batch = std::move(batch), .watermark = {}};
   Inbox& target = *shared_.inboxes[static_cast<std::size_t>(worker)];
-  while (!target.TrySend(message)) {
+  while (!target.TrySend(message, &inbox_)) {
     if (shared_.state.ended()) throw RunEnded{};
-    if (!Receive(node, kMessagesPerTurn)) inbox_.Wait(std::chrono::microseconds(100));
+    if (!Receive(node, kMessagesPerTurn)) inbox_.Wait(node, kLongestWait);
   }
 }
 
 void Worker::SendWatermark(int node, int worker, Timestamp watermark) {
   Message message{.node = node, .from = index_, .batch = nullptr, .watermark = watermark};
-  shared_.inboxes[static_cast<std::size_t>(worker)]->TrySend(message);
+  shared_.inboxes[static_cast<std::size_t>(worker)]->TrySend(message, nullptr);
 }
 
 detail::SideInputValue Worker::GetSideInput(int collector, const BoundedWindow& main_window) {
