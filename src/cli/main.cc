@@ -108,7 +108,7 @@ int Main(int argc, char** argv, Job job) {
     std::cerr << invocation.program << ": the output cannot be written; is the disk full?\n";
     return kExitFailed;
   }
-  std::cerr << invocation.program << ": " << code.status().message() << "\n";
+  std::cerr << invocation.program << ": " << cli::MessageOf(code.status()) << "\n";
   return cli::IsUsageError(code.status()) ? kExitUsage : kExitFailed;
 }
 

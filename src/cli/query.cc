@@ -130,7 +130,8 @@ class CellPrinter {
 }  // namespace
 
 StatusOr<int> QueryVerb(const Invocation& invocation, const Pipeline& pipeline) {
-  if (invocation.arguments.empty()) return UsageError(invocation.program + " query VIEW [KEY...] --data_dir=DIR");
+  if (invocation.arguments.empty())
+    return UsageError("usage: " + invocation.program + " query VIEW [KEY...] --data_dir=DIR");
   if (Status known = CheckFormat(invocation.output.format); !known.ok()) return UsageError(known.message());
   MILLRACE_ASSIGN_OR_RETURN(const ViewDescriptor view, FindView(pipeline, invocation.arguments[0]));
   MILLRACE_ASSIGN_OR_RETURN(const columnar::ViewColumns columns, columnar::ColumnsOfView(view));

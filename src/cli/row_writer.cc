@@ -105,8 +105,7 @@ class JsonWriter final : public RowWriter {
 
  private:
   static bool IsNoJsonNumber(std::string_view text) {
-    return text == "NaN" || text == "Infinity" || text == "-Infinity" || text == "nan" || text == "inf" ||
-           text == "-inf";
+    return text == "NaN" || text == "Infinity" || text == "-Infinity";
   }
 
   const std::vector<RowColumn> columns_;

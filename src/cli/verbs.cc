@@ -14,7 +14,8 @@ namespace millrace::cli {
 
 namespace {
 
-constexpr std::string_view kUsage = "usage: ";
+// Marks what is wrong with the command line, not with the work that it asks for.
+constexpr std::string_view kUsage = "command line: ";
 
 std::string Columns(const std::vector<columnar::ViewColumn>& columns) {
   std::string text;
@@ -30,6 +31,10 @@ Status UsageError(std::string message) { return InvalidArgumentError(std::string
 
 bool IsUsageError(const Status& status) {
   return status.code() == StatusCode::kInvalidArgument && status.message().starts_with(kUsage);
+}
+
+std::string MessageOf(const Status& status) {
+  return IsUsageError(status) ? status.message().substr(kUsage.size()) : status.message();
 }
 
 std::vector<ViewDescriptor> ViewsOf(const Pipeline& pipeline) {

@@ -44,6 +44,8 @@ struct Invocation {
 /// A command line that says something impossible; its exit code is 2.
 Status UsageError(std::string message);
 bool IsUsageError(const Status& status);
+/// What to print of a failure.
+std::string MessageOf(const Status& status);
 
 StatusOr<int> RunVerb(const Invocation& invocation, Pipeline& pipeline);
 StatusOr<int> QueryVerb(const Invocation& invocation, const Pipeline& pipeline);

@@ -48,8 +48,14 @@ RowColumn ColumnOf(const columnar::Column& column) {
   return result;
 }
 
-// As `query` prints times, whatever DuckDB's own form of them is.
-std::string TimeText(const std::string& text) {
+// As `query` prints times and numbers, whatever DuckDB's own form of them is.
+std::string CanonicalText(const RowColumn& column, std::string text) {
+  if (column.is_number) {
+    if (text == "nan") return "NaN";
+    if (text == "inf" || text == "-inf") return text[0] == '-' ? "-Infinity" : "Infinity";
+  }
+  if (column.kind != CellKind::kTime) return text;
+  if (text.ends_with("+00")) text.replace(text.size() - 3, 3, "Z");
   const StatusOr<Timestamp> time = Timestamp::Parse(text);
   return time.ok() ? time->ToString() : text;
 }
@@ -81,7 +87,7 @@ Status CopyView(const Invocation& invocation, const ViewDescriptor& view, const 
 
 StatusOr<int> SqlVerb(const Invocation& invocation) {
   if (invocation.arguments.size() != 1) {
-    return UsageError(invocation.program + " sql \"SELECT ...\" --data_dir=DIR: give one statement, in quotes");
+    return UsageError("give one statement, in quotes: " + invocation.program + " sql \"SELECT ...\" --data_dir=DIR");
   }
   if (Status known = CheckFormat(invocation.output.format); !known.ok()) return UsageError(known.message());
   MILLRACE_ASSIGN_OR_RETURN(const DataDirectory directory, OpenResults(invocation));
@@ -98,8 +104,7 @@ StatusOr<int> SqlVerb(const Invocation& invocation) {
       for (std::size_t c = 0; c < columns.size(); ++c) {
         std::optional<std::string> text = result.Text(c, i);
         row[c].is_null = !text.has_value();
-        if (text && columns[c].kind == CellKind::kTime) text = TimeText(*text);
-        row[c].text = text ? *std::move(text) : "";
+        row[c].text = text ? CanonicalText(columns[c], *std::move(text)) : "";
       }
       writer->Write(row);
     }
@@ -110,7 +115,7 @@ StatusOr<int> SqlVerb(const Invocation& invocation) {
 
 StatusOr<int> ExportVerb(const Invocation& invocation, const Pipeline& pipeline) {
   if (invocation.arguments.size() != 2)
-    return UsageError(invocation.program + " export VIEW OUT.parquet --data_dir=DIR");
+    return UsageError("usage: " + invocation.program + " export VIEW OUT.parquet --data_dir=DIR");
   MILLRACE_ASSIGN_OR_RETURN(const ViewDescriptor view, FindView(pipeline, invocation.arguments[0]));
   const std::string& path = invocation.arguments[1];
   MILLRACE_ASSIGN_OR_RETURN(const bool exists, base::PosixFileSystem().Exists(path));

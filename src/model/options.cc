@@ -52,14 +52,6 @@ std::string_view TypeWord(const Type& type) {
   }
 }
 
-std::string_view Example(const Type& type) {
-  switch (ValueType(type).kind) {
-    case FieldKind::kTimestamp: return ", such as 2001-01-01T12:30:00Z or 2001-01-01";
-    case FieldKind::kDuration: return ", such as 1h30m or 250ms";
-    default: return "";
-  }
-}
-
 // The value as it would be written, in quotes where it is a text; empty for an empty optional, list or text.
 std::string DefaultText(const Type& type, const void* object) {
   if (type.kind == FieldKind::kOptional) {
@@ -224,7 +216,7 @@ std::string OptionParser::SetValue(Option& option, std::string_view text) {
   option.given = true;
   std::string why;
   if (model::ParseText(text, ValueType(type), object, &why)) return "";
-  return "--" + option.name + "=" + std::string(text) + ": " + why + std::string(Example(type));
+  return "--" + option.name + "=" + std::string(text) + ": " + why;
 }
 
 StatusOr<std::vector<std::string>> OptionParser::Parse(std::span<const std::string> arguments) {

@@ -1,11 +1,13 @@
 // One process at a time, Ctrl-C, and runs that are killed.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <csignal>
 #include <thread>
 
+#include "columnar/database.h"
 #include "program.h"
 
 namespace millrace::cli_test {
@@ -103,6 +105,17 @@ TEST_F(SignalsTest, AKilledRunLeavesADirectoryThatTheNextRunCanUse) {
   second.Signal(SIGKILL);
   second.Wait();
   EXPECT_EQ(CountRows("city_cents"), 4);
+}
+
+TEST_F(SignalsTest, AWarehouseThatSomebodyElseHasOpenIsTold) {
+  ASSERT_EQ(Ride({"run"}).exit_code, 0);
+  const auto open = columnar::Database::Open({.path = folder_.path() + "/generation-1/warehouse.duckdb"});
+  ASSERT_TRUE(open.ok());
+  const Outcome sql = Ride({"sql", "SELECT 1"});
+  EXPECT_EQ(sql.exit_code, 1);
+  EXPECT_THAT(sql.err, HasSubstr("warehouse.duckdb is held by another process"));
+  EXPECT_THAT(sql.err, HasSubstr("PID " + std::to_string(::getpid())));
+  EXPECT_EQ(Ride({"query", "city_cents"}).exit_code, 0);
 }
 
 TEST_F(SignalsTest, ReadersWaitForEachOther) {

@@ -13,7 +13,6 @@ namespace millrace::cli_test {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::Not;
 using ::testing::StartsWith;
 
 class VerbsTest : public ::testing::Test {
@@ -102,6 +101,9 @@ TEST_F(VerbsTest, SqlReadsAndDoesNotWrite) {
             "name,step,element,event_time\n"
             "rides,Check,\"{\"\"city\"\":\"\"Rome\"\",\"\"driver\"\":\"\"d0\"\",\"\"cents\"\":300}\","
             "2001-01-01T01:00:00Z\n");
+  EXPECT_EQ(Output({"sql", "SELECT TIMESTAMPTZ '2001-01-01 00:00:00+02' AS at, 'nan'::FLOAT AS n, true AS b, [1] AS l",
+                    "--format=json"}),
+            "{\"at\":\"2000-12-31T22:00:00Z\",\"n\":\"NaN\",\"b\":true,\"l\":\"[1]\"}\n");
   const Outcome write = Ride({"sql", "DELETE FROM dead_letters"});
   EXPECT_EQ(write.exit_code, 1);
   EXPECT_THAT(write.err, HasSubstr("read-only"));
@@ -158,12 +160,13 @@ TEST_F(VerbsTest, AWrongCommandLineEndsWithTwo) {
       {{"run", "--data_dir=x", "--batch", "--streaming"}, "exclude each other"},
       {{"run", "--data_dir=x", "--runner=FlinkRunner"}, "not in this version of Millrace"},
       {{"run", "now", "--data_dir=x"}, "run takes no arguments: now"},
-      {{"query", "--data_dir=x"}, "rides query VIEW"},
+      {{"query", "--data_dir=x"}, "rides: usage: rides query VIEW"},
       {{"query", "citys", "--data_dir=x"}, "there is no view citys; there are: city_cents, driver_rides"},
       {{"query", "city_cents"}, "say where the results are"},
       {{"query", "city_cents", "--data_dir=x", "--format=xml"}, "--format=xml: give table, json or csv"},
       {{"sql", "--data_dir=x"}, "give one statement, in quotes"},
       {{"sql", "SELECT", "1", "--data_dir=x"}, "give one statement, in quotes"},
+      {{"query", "city_cents", "--data_dir=x", "--from=noon"}, "rides: --from=noon: 'noon' is no timestamp"},
       {{"export", "city_cents", "--data_dir=x"}, "export VIEW OUT.parquet"},
   };
   for (const auto& [arguments, message] : cases) {
