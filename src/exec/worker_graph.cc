@@ -63,7 +63,7 @@ struct WorkerGraph::Node final : detail::OperatorContext {
 };
 
 WorkerGraph::WorkerGraph(const Plan& plan, WorkerEnvironment& environment, const detail::ReadLimits& limits)
-    : plan_(plan), environment_(environment) {
+    : environment_(environment) {
   for (std::size_t i = 0; i < plan.nodes.size(); ++i) {
     const PlanNode& planned = plan.nodes[i];
     auto node = std::make_unique<Node>(static_cast<int>(i), planned, environment);

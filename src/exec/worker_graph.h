@@ -71,7 +71,6 @@ class WorkerGraph {
 
   bool MayRun(const Node& node) const;
 
-  const Plan& plan_;
   WorkerEnvironment& environment_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<int> sources_;
