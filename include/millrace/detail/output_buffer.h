@@ -19,12 +19,13 @@ class OutputBuffer {
   void Begin(const BatchBase& input) {
     input_ = &input;
     batch_.CopyHeader(input);
+    same_header_ = true;
   }
 
   /// As input row `row`: the same timestamp, windows and pane.
   template <class U>
   void Emit(U&& value, std::size_t row) {
-    if (batch_.windows.kind != WindowColumn::Kind::kEach || input_->windows.kind == WindowColumn::Kind::kEach) [[likely]] {
+    if (same_header_) [[likely]] {
       batch_.values.Append(std::forward<U>(value));
       batch_.AppendRow(*input_, row);
       return;
@@ -35,17 +36,16 @@ class OutputBuffer {
   /// As input row `row` but for the timestamp. The windows stay those of the input element, as in Beam, so the batch
   /// must now name them.
   void EmitAt(T&& value, std::size_t row, Timestamp time) {
-    if (batch_.windows.kind == WindowColumn::Kind::kImplicit) {
-      Deliver();
-      batch_.windows.kind = WindowColumn::Kind::kEach;
-    }
-    if (batch_.windows.kind != WindowColumn::Kind::kEach || input_->windows.kind == WindowColumn::Kind::kEach) {
+    if (batch_.windows.kind == WindowColumn::Kind::kImplicit) NameWindows();
+    if (same_header_) {
       batch_.values.Append(std::move(value));
       batch_.AppendRow(*input_, row, time);
-      return;
+    } else if (input_->windows.many()) {
+      input_->windows.fn.ForEachWindow(input_->timestamps[row],
+                                       [&](const BoundedWindow& window) { EmitCopy(T(value), row, time, window); });
+    } else {
+      EmitCopy(std::move(value), row, time, input_->windows.Of(row, input_->timestamps[row]));
     }
-    input_->windows.fn.ForEachWindow(input_->timestamps[row],
-                                     [&](const BoundedWindow& window) { EmitCopy(value, row, time, window); });
   }
 
   /// What a DoFn emits with a timestamp of its own choice.
@@ -60,8 +60,8 @@ class OutputBuffer {
 
   /// In a window of its own, outside any input batch (from FinishBundle, timers and window expirations).
   void EmitIn(T&& value, Timestamp time, const BoundedWindow& window, const PaneInfo& pane) {
-    batch_.windows.kind = WindowColumn::Kind::kEach;
-    batch_.panes.uniform = false;
+    NameWindows();
+    NamePanes();
     batch_.values.Append(std::move(value));
     batch_.timestamps.Append(time);
     batch_.windows.each.Append(window);
@@ -70,7 +70,11 @@ class OutputBuffer {
 
   std::size_t size() const { return batch_.size(); }
   bool full() const { return batch_.size() >= kBatchElements; }
-  /// Drops the rows after `mark`, which `size()` gave before a DoFn failed.
+  /// Before an element is processed; `RewindToMark` then drops what it has emitted.
+  void Mark() { mark_ = batch_.size(); }
+  void RewindToMark() { Rewind(mark_); }
+  /// Drops the rows after `mark`, which `size()` gave before a DoFn failed. For who emits with no timestamp or window
+  /// of his own.
   void Rewind(std::size_t mark) {
     batch_.values.Truncate(mark);
     batch_.timestamps.Truncate(mark);
@@ -83,11 +87,45 @@ class OutputBuffer {
   Batch<T>& batch() { return batch_; }
 
  private:
-  void EmitCopy(const T& value, std::size_t row, Timestamp time, const BoundedWindow& window) {
-    batch_.values.Append(value);
+  void EmitCopy(T&& value, std::size_t row, Timestamp time, const BoundedWindow& window) {
+    batch_.values.Append(std::move(value));
     batch_.timestamps.Append(time);
     batch_.windows.each.Append(window);
-    if (!batch_.panes.uniform) batch_.panes.each.Append(input_->panes.each[row]);
+    if (!batch_.panes.uniform) batch_.panes.each.Append(input_->panes.Of(row));
+  }
+
+  // Gives every row its window, so that one with a window of another kind may follow. Nothing is delivered: the element
+  // that is being processed may still fail.
+  void NameWindows() {
+    if (batch_.windows.kind == WindowColumn::Kind::kEach) return;
+    same_header_ = false;
+    if (batch_.windows.many() && !batch_.empty()) {
+      Explode();
+    } else {
+      for (std::size_t row = 0; row < batch_.size(); ++row) {
+        batch_.windows.each.Append(batch_.windows.Of(row, batch_.timestamps[row]));
+      }
+    }
+    batch_.windows.kind = WindowColumn::Kind::kEach;
+  }
+  void NamePanes() {
+    if (!batch_.panes.uniform) return;
+    same_header_ = false;
+    for (std::size_t row = 0; row < batch_.size(); ++row) batch_.panes.each.Append(PaneInfo(batch_.panes.pane));
+    batch_.panes.uniform = false;
+  }
+  void Explode() {
+    std::size_t mark = 0;
+    for (std::size_t row = 0; row < mark_ && row < batch_.size(); ++row) {
+      batch_.windows.fn.ForEachWindow(batch_.timestamps[row], [&](const BoundedWindow&) { ++mark; });
+    }
+    Batch<T> exploded;
+    ExplodeWindows(batch_, exploded);
+    batch_.values.Swap(exploded.values);
+    batch_.timestamps.Swap(exploded.timestamps);
+    batch_.windows.each.Swap(exploded.windows.each);
+    batch_.panes.each.Swap(exploded.panes.each);
+    mark_ = mark;
   }
 
   void Deliver() {
@@ -97,6 +135,8 @@ class OutputBuffer {
 
   Batch<T> batch_;
   const BatchBase* input_ = nullptr;
+  bool same_header_ = false;  // the batch has windows and panes in the same form as the input: rows are appended as such
+  std::size_t mark_ = 0;
   OutputPort* port_ = nullptr;
 };
 

@@ -18,7 +18,6 @@ template <class... T>
 struct OutputBuffers<TypeList<Output<T>...>> {
   static constexpr std::size_t kSize = sizeof...(T);
   std::tuple<OutputBuffer<T>...> buffers;
-  std::array<std::size_t, sizeof...(T) + 1> marks{};
 
   void Open(OperatorContext& context) {
     int index = 0;
@@ -28,12 +27,10 @@ struct OutputBuffers<TypeList<Output<T>...>> {
     std::apply([&](auto&... buffer) { (buffer.Begin(input), ...); }, buffers);
   }
   void Mark() {
-    std::size_t index = 0;
-    std::apply([&](auto&... buffer) { ((marks[index++] = buffer.size()), ...); }, buffers);
+    std::apply([](auto&... buffer) { (buffer.Mark(), ...); }, buffers);
   }
   void Rewind() {
-    std::size_t index = 0;
-    std::apply([&](auto&... buffer) { (buffer.Rewind(marks[index++]), ...); }, buffers);
+    std::apply([](auto&... buffer) { (buffer.RewindToMark(), ...); }, buffers);
   }
   void FlushFull() {
     std::apply([](auto&... buffer) { ((buffer.full() ? buffer.Flush() : void()), ...); }, buffers);
