@@ -15,7 +15,9 @@ using std::chrono::seconds;
 
 Timestamp At(std::int64_t s) { return Timestamp::FromSeconds(s); }
 BoundedWindow Span(std::int64_t from, std::int64_t to) { return {At(from), At(to)}; }
-WindowingStrategy Late(std::int64_t s) { return {.window_fn = FixedWindows{seconds(10)}, .allowed_lateness = seconds(s)}; }
+WindowingStrategy Late(std::int64_t s) {
+  return {.window_fn = FixedWindows{seconds(10)}, .allowed_lateness = seconds(s)};
+}
 
 std::vector<std::string> Due(WindowSet& set, Timestamp watermark) {
   set.AdvanceWatermark(watermark);
@@ -104,7 +106,8 @@ TEST(SlicesTest, AWindowIsExactlyItsSlices) {
   base::Random random(base::TestSeed());
   for (std::int64_t round = 0; round < base::TestRounds(300, 5'000); ++round) {
     const std::int64_t period = random.Between(1, 40);
-    const WindowFn fn = SlidingWindows{Duration(period + random.Between(0, 100)), Duration(period), Duration(random.Between(0, 50))};
+    const WindowFn fn =
+        SlidingWindows{Duration(period + random.Between(0, 100)), Duration(period), Duration(random.Between(0, 50))};
     const std::int64_t length = SliceMicros(fn);
     ASSERT_EQ(fn.size_micros % length, 0);
     ASSERT_EQ(fn.period_micros % length, 0);

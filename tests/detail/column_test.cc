@@ -40,9 +40,7 @@ TEST(ColumnTest, RandomOperationsEqualAVector) {
           column = std::move(other);
           break;
         }
-        case 3:
-          column.Reserve(random.Below(500));
-          break;
+        case 3: column.Reserve(random.Below(500)); break;
         default: {
           const std::string value(random.Below(40), static_cast<char>('a' + random.Below(26)));
           EXPECT_EQ(column.Append(value), value);

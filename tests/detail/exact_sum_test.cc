@@ -103,7 +103,7 @@ TEST(ExactSumTest, Corners) {
   EXPECT_EQ(SumInOrder({0.1, 0.2, 0.3, -0.6}), 0.1 + 0.2 + 0.3 - 0.6 == 0 ? 0.0 : SumInOrder({-0.6, 0.3, 0.2, 0.1}));
   EXPECT_EQ(SumInOrder({1e100, 1.0, -1e100}), 1.0);
   EXPECT_EQ(SumInOrder({max, tiny, -max}), tiny);
-  EXPECT_EQ(SumInOrder({1.0, 0x1p-53}), 1.0);                   // a tie goes to the even one
+  EXPECT_EQ(SumInOrder({1.0, 0x1p-53}), 1.0);                  // a tie goes to the even one
   EXPECT_EQ(SumInOrder({1.0, 0x1p-53, tiny}), 1.0 + 0x1p-52);  // but this is above it
   EXPECT_EQ(SumInOrder({1.0 + 0x1p-52, 0x1p-53, -tiny}), 1.0 + 0x1p-52);
   EXPECT_EQ(SumInOrder({infinity, 1.0}), infinity);
@@ -120,7 +120,7 @@ TEST(ExactSumTest, APassingOverflowIsNone) {
   EXPECT_EQ(SumInOrder({max, max, max, -max, -max, 1.0, -max}), 1.0);
   EXPECT_EQ(SumInOrder({-max, -max, max, max}), 0.0);
   EXPECT_EQ(SumInOrder({max, max, -max, -max, -max}), -max);
-  EXPECT_EQ(SumInOrder({max, 0x1p969}), max);        // below half of the last place
+  EXPECT_EQ(SumInOrder({max, 0x1p969}), max);  // below half of the last place
   EXPECT_EQ(SumInOrder({max, 0x1p970}), std::numeric_limits<double>::infinity());
   ExactSum a;
   ExactSum b;

@@ -86,9 +86,10 @@ TEST_P(AggregationLaws, EqualTheLoop) {
                  fn.ToString() + ", " + Describe(options));
 
     Pipeline pipeline;
-    auto pairs = pipeline | "Read" >> Read(EventSource{events}).MaxDisorder(disorder) |
-                 "Pairs" >> Map([](const Event& event) { return KV<std::int64_t, std::int64_t>{event.key, event.value}; }) |
-                 "Window" >> WindowInto(fn);
+    auto pairs =
+        pipeline | "Read" >> Read(EventSource{events}).MaxDisorder(disorder) |
+        "Pairs" >> Map([](const Event& event) { return KV<std::int64_t, std::int64_t>{event.key, event.value}; }) |
+        "Window" >> WindowInto(fn);
     auto counts = Collect(pairs | "Count" >> CombinePerKey(Count{}), "Counts");
     auto sums = Collect(pairs | "Sum" >> CombinePerKey(Sum{}), "Sums");
     auto minima = Collect(pairs | "Min" >> CombinePerKey(Min{}), "Minima");
@@ -106,19 +107,25 @@ TEST_P(AggregationLaws, EqualTheLoop) {
     ExpectSame(Got(*sums), Each<std::int64_t>(loop, SumOf), "Sum");
     ExpectSame(Got(*minima), Each<std::int64_t>(loop, [](const Multiset& v) { return *v.begin(); }), "Min");
     ExpectSame(Got(*maxima), Each<std::int64_t>(loop, [](const Multiset& v) { return *v.rbegin(); }), "Max");
-    ExpectSame(Got(*means), Each<double>(loop, [](const Multiset& v) {
-                 return static_cast<double>(SumOf(v)) / static_cast<double>(v.size());
-               }), "Mean");
-    ExpectSame(Got(*tops), Each<std::vector<std::int64_t>>(loop, [](const Multiset& v) {
-                 std::vector<std::int64_t> top(v.rbegin(), v.rend());
-                 top.resize(std::min<std::size_t>(3, top.size()));
-                 return top;
-               }), "Top");
+    ExpectSame(
+        Got(*means),
+        Each<double>(loop,
+                     [](const Multiset& v) { return static_cast<double>(SumOf(v)) / static_cast<double>(v.size()); }),
+        "Mean");
+    ExpectSame(Got(*tops),
+               Each<std::vector<std::int64_t>>(loop,
+                                               [](const Multiset& v) {
+                                                 std::vector<std::int64_t> top(v.rbegin(), v.rend());
+                                                 top.resize(std::min<std::size_t>(3, top.size()));
+                                                 return top;
+                                               }),
+               "Top");
     auto grouped = Got(*groups);
     for (auto& [cell, values] : grouped) std::sort(values.begin(), values.end());
-    ExpectSame(grouped, Each<std::vector<std::int64_t>>(loop, [](const Multiset& v) {
-                 return std::vector<std::int64_t>(v.begin(), v.end());
-               }), "Group");
+    ExpectSame(grouped,
+               Each<std::vector<std::int64_t>>(
+                   loop, [](const Multiset& v) { return std::vector<std::int64_t>(v.begin(), v.end()); }),
+               "Group");
     std::map<BoundedWindow, std::int64_t> expected_totals;
     for (const auto& [cell, values] : loop) expected_totals[cell.first] += SumOf(values);
     std::map<BoundedWindow, std::int64_t> got_totals;
@@ -150,9 +157,10 @@ TEST(LatenessLaws, ResultAndLateAccountForEveryPair) {
                  fn.ToString() + (panes ? ", panes, " : ", ") + Describe(options));
 
     Pipeline pipeline;
-    auto pairs = pipeline | "Read" >> Read(EventSource{events, chance.random.Chance(0.5)}).MaxDisorder(std::chrono::seconds(1)) |
-                 "Pairs" >> Map([](const Event& event) { return KV<std::int64_t, std::int64_t>{event.key, event.value}; }) |
-                 "Window" >> windowing;
+    auto pairs =
+        pipeline | "Read" >> Read(EventSource{events, chance.random.Chance(0.5)}).MaxDisorder(std::chrono::seconds(1)) |
+        "Pairs" >> Map([](const Event& event) { return KV<std::int64_t, std::int64_t>{event.key, event.value}; }) |
+        "Window" >> windowing;
     auto counts = Collect(pairs | "Count" >> CombinePerKey(Count{}), "Counts");
     auto groups = Collect(pairs | "Group" >> GroupByKey(), "Groups");
     const PipelineResult result = pipeline.Run(options);
@@ -164,8 +172,10 @@ TEST(LatenessLaws, ResultAndLateAccountForEveryPair) {
     for (const auto& element : counts->elements) counted += element.value.value;
     std::int64_t grouped = 0;
     for (const auto& element : groups->elements) grouped += std::ssize(element.value.value);
-    EXPECT_EQ(counted + result.steps.at("Count").late_dropped, expected) << "late " << result.steps.at("Count").late_dropped;
-    EXPECT_EQ(grouped + result.steps.at("Group").late_dropped, expected) << "late " << result.steps.at("Group").late_dropped;
+    EXPECT_EQ(counted + result.steps.at("Count").late_dropped, expected)
+        << "late " << result.steps.at("Count").late_dropped;
+    EXPECT_EQ(grouped + result.steps.at("Group").late_dropped, expected)
+        << "late " << result.steps.at("Group").late_dropped;
     late += result.steps.at("Count").late_dropped;
     if (::testing::Test::HasFailure()) return;
   }
@@ -192,9 +202,10 @@ TEST(PaneLaws, PanesAddUp) {
                  Describe(options));
 
     Pipeline pipeline;
-    auto sums = pipeline | "Read" >> Read(EventSource{events}).MaxDisorder(disorder) |
-                "Pairs" >> Map([](const Event& event) { return KV<std::int64_t, std::int64_t>{event.key, event.value}; }) |
-                "Window" >> windowing | "Sum" >> CombinePerKey(Sum{});
+    auto sums =
+        pipeline | "Read" >> Read(EventSource{events}).MaxDisorder(disorder) |
+        "Pairs" >> Map([](const Event& event) { return KV<std::int64_t, std::int64_t>{event.key, event.value}; }) |
+        "Window" >> windowing | "Sum" >> CombinePerKey(Sum{});
     auto seen = Collect(sums);
     ASSERT_EQ(pipeline.Run(options).status, OkStatus());
 

@@ -1,5 +1,5 @@
-// Pipelines of several steps equal the plain loop: chained aggregations, state, deduplication, Flatten, CoGroupByKey and
-// side inputs, in both modes, with whatever threads, bundles and queues.
+// Pipelines of several steps equal the plain loop: chained aggregations, state, deduplication, Flatten, CoGroupByKey
+// and side inputs, in both modes, with whatever threads, bundles and queues.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -174,7 +174,8 @@ TEST_P(CompositionLaws, FlattenWaitsForTheSlowerSource) {
     for (const auto& input : {many, few}) {
       for (const Partition& partition : *input) {
         for (const Event& event : partition) {
-          fn.ForEachWindow(event.at, [&](const BoundedWindow& window) { expected[{window, event.key}] += event.value; });
+          fn.ForEachWindow(event.at,
+                           [&](const BoundedWindow& window) { expected[{window, event.key}] += event.value; });
         }
       }
     }
@@ -206,9 +207,8 @@ TEST_P(CompositionLaws, CoGroupByKeyJoins) {
     for (const auto& input : {left, right}) {
       for (const Partition& partition : *input) {
         for (const Event& event : partition) {
-          fn.ForEachWindow(event.at, [&](const BoundedWindow& window) {
-            expected[{window, event.key}][side].insert(event.value);
-          });
+          fn.ForEachWindow(
+              event.at, [&](const BoundedWindow& window) { expected[{window, event.key}][side].insert(event.value); });
         }
       }
       ++side;
@@ -229,8 +229,8 @@ struct LookUp {
   void ProcessElement(const Pair& pair, SideInput<"sums", std::map<std::int64_t, std::int64_t>> sums,
                       SideInput<"all", std::vector<std::int64_t>> all, Output<Pair> out) const {
     const auto found = sums->find(pair.key);
-    out.Emit(Pair{pair.key, pair.value + (found == sums->end() ? 0 : found->second) * 10'000 +
-                                std::ssize(*all) * 100'000'000});
+    out.Emit(Pair{pair.key,
+                  pair.value + (found == sums->end() ? 0 : found->second) * 10'000 + std::ssize(*all) * 100'000'000});
   }
 };
 
@@ -246,9 +246,10 @@ TEST_P(CompositionLaws, SideInputsAreCompleteForEachWindow) {
     auto sums = pipeline | "Sides" >> Read(EventSource{sides}).MaxDisorder(disorder) | "PairsB" >> Map(PairOf) |
                 "WindowB" >> WindowInto(side_fn) | "Sum" >> CombinePerKey(Sum{});
     auto extra = pipeline | "Extras" >> Create(extras);
-    auto looked = pipeline | "Mains" >> Read(EventSource{mains}).MaxDisorder(disorder) | "PairsA" >> Map(PairOf) |
-                  "WindowA" >> WindowInto(main_fn) |
-                  "LookUp" >> ParDo(LookUp{}).WithSideInput("sums", AsMap(sums)).WithSideInput("all", AsIterable(extra));
+    auto looked =
+        pipeline | "Mains" >> Read(EventSource{mains}).MaxDisorder(disorder) | "PairsA" >> Map(PairOf) |
+        "WindowA" >> WindowInto(main_fn) |
+        "LookUp" >> ParDo(LookUp{}).WithSideInput("sums", AsMap(sums)).WithSideInput("all", AsIterable(extra));
     auto counts = Collect(looked | "Count" >> Count::PerElement(), "Counts");
     const PipelineResult result = RunOk(pipeline, chance.Options(GetParam()));
 
@@ -262,8 +263,9 @@ TEST_P(CompositionLaws, SideInputsAreCompleteForEachWindow) {
       for (const Event& event : partition) {
         const BoundedWindow window = main_fn.At(main_fn.LastStart(event.at));
         const auto found = sum.find({side_fn.At(side_fn.LastStart(window.max_timestamp())), event.key});
-        ++expected[{window, event.key,
-                    event.value + (found == sum.end() ? 0 : found->second) * 10'000 + std::ssize(extras) * 100'000'000}];
+        ++expected[{
+            window, event.key,
+            event.value + (found == sum.end() ? 0 : found->second) * 10'000 + std::ssize(extras) * 100'000'000}];
       }
     }
     std::map<Row, std::int64_t> got;

@@ -85,13 +85,12 @@ struct Chance {
     const std::int64_t size = random.Between(1, 1'500) * 1'000'000;
     const Duration offset(random.Between(0, 600'000'000));
     switch (random.Below(3)) {
-      case 0:
-        return GlobalWindows{};
-      case 1:
-        return FixedWindows{Duration(size), offset};
+      case 0: return GlobalWindows{};
+      case 1: return FixedWindows{Duration(size), offset};
       default: {
         // At most about 20 windows per element; sometimes a period that does not divide the size.
-        const std::int64_t period = random.Chance(0.5) ? size / random.Between(1, 10) : random.Between(size / 20 + 1, size);
+        const std::int64_t period =
+            random.Chance(0.5) ? size / random.Between(1, 10) : random.Between(size / 20 + 1, size);
         return SlidingWindows{Duration(period * (size / period)), Duration(period), offset};
       }
     }

@@ -74,8 +74,8 @@ TEST_P(OutputsTest, AnOutputMayNameItsWindow) {
     if (n % 3 == 0) expected.insert({n, BoundedWindow{At(0), At(10'000)}});
   }
   Pipeline pipeline;
-  auto out = pipeline | "Numbers" >> Create(numbers) | "Window" >> WindowInto(GetParam()) |
-             "Another" >> ParDo(IntoAnother{});
+  auto out =
+      pipeline | "Numbers" >> Create(numbers) | "Window" >> WindowInto(GetParam()) | "Another" >> ParDo(IntoAnother{});
   auto seen = Collect(out);
   ASSERT_EQ(pipeline.Run().status, OkStatus());
   std::multiset<std::pair<std::int64_t, BoundedWindow>> got;

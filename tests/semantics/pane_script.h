@@ -22,8 +22,8 @@ inline Timestamp At(std::int64_t seconds) { return Timestamp::FromSeconds(second
 /// "[0,10)" in seconds, or "global".
 inline std::string WindowText(const BoundedWindow& window) {
   if (window.is_global()) return "global";
-  return "[" + std::to_string(window.start.micros() / 1'000'000) + "," + std::to_string(window.end.micros() / 1'000'000) +
-         ")";
+  return "[" + std::to_string(window.start.micros() / 1'000'000) + "," +
+         std::to_string(window.end.micros() / 1'000'000) + ")";
 }
 
 /// "EARLY 0 -1 first": timing, index, nonspeculative index, and whether it is the first or the last.

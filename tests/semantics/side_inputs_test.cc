@@ -40,9 +40,10 @@ class SideInputsTest : public ::testing::Test {
   }
   void Play(const WindowInto& main, const WindowInto& side) {
     auto all = pipeline_ | "Script" >> stream_;
-    auto prices = all | "Sides" >> Filter([](const Item& item) { return item.side; }) |
-                  "Pairs" >> Map([](const Item& item) { return KV<std::string, std::int64_t>{item.name, item.value}; }) |
-                  "SideWindow" >> side;
+    auto prices =
+        all | "Sides" >> Filter([](const Item& item) { return item.side; }) |
+        "Pairs" >> Map([](const Item& item) { return KV<std::string, std::int64_t>{item.name, item.value}; }) |
+        "SideWindow" >> side;
     auto texts = all | "Mains" >> Filter([](const Item& item) { return !item.side; }) | "MainWindow" >> main |
                  "Price" >> ParDo(Price{}).WithSideInput("prices", AsMap(prices));
     seen_ = Collect(texts);
@@ -126,19 +127,18 @@ TEST_F(SideInputsTest, WhatComesLateForASideInputIsDroppedAndCounted) {
 }
 
 TEST_F(SideInputsTest, ALaterPaneOfAKeyReplacesItsEarlierOne) {
-  auto all = pipeline_ | "Script" >>
-             stream_.AddElements({{{true, "x", 1}, At(1)}})
-                 .AddElements({{{true, "x", 2}, At(2)}})
-                 .AddElements({{{true, "y", 5}, At(3)}})
-                 .AddElements({{{false, "x", 0}, At(4)}})
-                 .AddElements({{{false, "y", 0}, At(4)}})
-                 .AdvanceWatermarkTo(At(10));
-  auto sums = all | "Sides" >> Filter([](const Item& item) { return item.side; }) |
-              "Pairs" >> Map([](const Item& item) { return KV<std::string, std::int64_t>{item.name, item.value}; }) |
-              "SideWindow" >> WindowInto(FixedWindows{seconds(10)})
-                                  .Triggering(AfterWatermark{.early = AfterCount{1}})
-                                  .Accumulating() |
-              "Sum" >> CombinePerKey(Sum{});
+  auto all = pipeline_ | "Script" >> stream_.AddElements({{{true, "x", 1}, At(1)}})
+                                         .AddElements({{{true, "x", 2}, At(2)}})
+                                         .AddElements({{{true, "y", 5}, At(3)}})
+                                         .AddElements({{{false, "x", 0}, At(4)}})
+                                         .AddElements({{{false, "y", 0}, At(4)}})
+                                         .AdvanceWatermarkTo(At(10));
+  auto sums =
+      all | "Sides" >> Filter([](const Item& item) { return item.side; }) |
+      "Pairs" >> Map([](const Item& item) { return KV<std::string, std::int64_t>{item.name, item.value}; }) |
+      "SideWindow" >>
+          WindowInto(FixedWindows{seconds(10)}).Triggering(AfterWatermark{.early = AfterCount{1}}).Accumulating() |
+      "Sum" >> CombinePerKey(Sum{});
   auto texts = all | "Mains" >> Filter([](const Item& item) { return !item.side; }) |
                "MainWindow" >> WindowInto(FixedWindows{seconds(10)}) |
                "Price" >> ParDo(Price{}).WithSideInput("prices", AsMap(sums));

@@ -160,9 +160,8 @@ TEST_F(StateTimersTest, StateAndTimersBelongToOneKeyAndWindow) {
   Watermark(4);
   Expect({});
   Watermark(30);
-  stream_.Then([this] {
-    EXPECT_THAT(TakeNotes(), ::testing::UnorderedElementsAre("ring1 a 5", "ring1 b 5", "ring1 a 15"));
-  });
+  stream_.Then(
+      [this] { EXPECT_THAT(TakeNotes(), ::testing::UnorderedElementsAre("ring1 a 5", "ring1 b 5", "ring1 a 15")); });
   ASSERT_EQ(Play(Alarm{}, kFixed), OkStatus());
 }
 
@@ -205,8 +204,8 @@ TEST_F(StateTimersTest, TheGlobalWindowExpiresAtTheEndOfTime) {
   In("b", "", 2, 100);
   Watermark(1'000'000);
   Expect({});
-  ASSERT_EQ(Play(SumUntilExpiry{}, kGlobal.AllowedLateness(std::chrono::days(30)).Accumulating().Triggering(
-                                       Repeatedly{AfterCount{1}})),
+  ASSERT_EQ(Play(SumUntilExpiry{},
+                 kGlobal.AllowedLateness(std::chrono::days(30)).Accumulating().Triggering(Repeatedly{AfterCount{1}})),
             OkStatus());
   EXPECT_THAT(TakeNotes(), UnorderedElementsAre("a global 1", "b global 2"));
 }

@@ -1,6 +1,6 @@
-// The facts of Beam's trigger transcripts (sdks/python/apache_beam/testing/data/trigger_transcripts.yaml), retyped under
-// their names. Beam fires at the end of a bundle and Millrace at the element, so elements that come in one bundle there
-// come one by one here, and where a count is reached in the middle of such a bundle the panes are split at it.
+// The facts of Beam's trigger transcripts (sdks/python/apache_beam/testing/data/trigger_transcripts.yaml), retyped
+// under their names. Beam fires at the end of a bundle and Millrace at the element, so elements that come in one bundle
+// there come one by one here, and where a count is reached in the middle of such a bundle the panes are split at it.
 //
 // Left out, with reasons:
 //   timestamp_combiner_*           there is one timestamp for a pane, the end of its window (Beam's default)

@@ -81,10 +81,7 @@ TEST_F(TriggersTest, TheLastPaneComesOnlyIfItIsNotEmpty) {
   Expect({"a:1 2 3 4 [0,10) LATE 1 1"});
   Infinity();
   Expect({});
-  Play(Fixed()
-           .Triggering(AfterWatermark{.late = AfterCount{2}})
-           .AllowedLateness(seconds(100))
-           .Accumulating());
+  Play(Fixed().Triggering(AfterWatermark{.late = AfterCount{2}}).AllowedLateness(seconds(100)).Accumulating());
 }
 
 // The on-time firing belongs to each key: a key whose first element is late has not had it, so it fires at once and
@@ -104,10 +101,7 @@ TEST_F(TriggersTest, TheFirstLateElementOfAKeyFiresAtOnce) {
   Expect({});
   Infinity();
   Expect({"a:1 6 [0,10) LATE 1 1 last"});
-  Play(Fixed()
-           .Triggering(AfterWatermark{.late = AfterCount{3}})
-           .AllowedLateness(seconds(100))
-           .Accumulating());
+  Play(Fixed().Triggering(AfterWatermark{.late = AfterCount{3}}).AllowedLateness(seconds(100)).Accumulating());
 }
 
 TEST_F(TriggersTest, AWindowThatOpensLateHasNoOnTimePane) {
@@ -149,10 +143,11 @@ TEST_F(TriggersTest, ProcessingTimeCountsFromTheFirstElementOfAPane) {
   Expect({"b:2 6 [0,10) LATE 2 1"});
   Infinity();
   Expect({});
-  Play(Fixed()
-           .Triggering(AfterWatermark{.early = AfterProcessingTime{seconds(5)}, .late = AfterProcessingTime{seconds(7)}})
-           .AllowedLateness(seconds(100))
-           .Accumulating());
+  Play(
+      Fixed()
+          .Triggering(AfterWatermark{.early = AfterProcessingTime{seconds(5)}, .late = AfterProcessingTime{seconds(7)}})
+          .AllowedLateness(seconds(100))
+          .Accumulating());
 }
 
 TEST_F(TriggersTest, CountOrProcessingTimeWhicheverComesFirst) {

@@ -16,10 +16,10 @@
 namespace millrace::native {
 namespace {
 
-using ::testing::HasSubstr;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::Collect;
+using ::testing::HasSubstr;
 using Steady = std::chrono::steady_clock;
 using Pair = KV<std::int64_t, std::int64_t>;
 
@@ -182,10 +182,10 @@ TEST_P(RunnerTest, ASlowSinkHoldsBackTheSource) {
                   std::make_shared<std::atomic<std::int64_t>>(0)};
   Pipeline pipeline;
   pipeline | "Read" >> Read(Numbers{.count = kElements}) | "Keys" >> Map([read = slow.read](const std::int64_t& n) {
-    read->fetch_add(1);
-    return KeyOf(n);
-  }) | "Reshuffle" >> Reshuffle() |
-      "Slow" >> ParDo(slow);
+                                                             read->fetch_add(1);
+                                                             return KeyOf(n);
+                                                           }) |
+      "Reshuffle" >> Reshuffle() | "Slow" >> ParDo(slow);
   RunOptions options = Options();
   options.queue_batches = 1;
   const PipelineResult result = RunPromptly(pipeline, options, seconds(60));
@@ -200,14 +200,18 @@ TEST_P(RunnerTest, KeyedStepsInARowDoNotLockUpOnFullQueues) {
   Pipeline pipeline;
   auto pairs = pipeline | "Read" >> Read(Numbers{.count = 60'000}).MaxDisorder(seconds(10)) | "Keys" >> Map(KeyOf) |
                "Reshuffle1" >> Reshuffle() | "Window" >> WindowInto(FixedWindows{seconds(1)});
-  auto groups = pairs | "Group" >> GroupByKey() | "Ungroup" >> FlatMap([](const KV<std::int64_t, std::vector<std::int64_t>>& kv) {
+  auto groups = pairs | "Group" >> GroupByKey() |
+                "Ungroup" >> FlatMap([](const KV<std::int64_t, std::vector<std::int64_t>>& kv) {
                   std::vector<Pair> all;
                   for (const std::int64_t value : kv.value) all.push_back({value % 31, value});
                   return all;
-                }) | "Reshuffle2" >> Reshuffle();
-  auto sums = groups | "Again" >> GroupByKey() | "Sizes" >> Map([](const KV<std::int64_t, std::vector<std::int64_t>>& kv) {
+                }) |
+                "Reshuffle2" >> Reshuffle();
+  auto sums = groups | "Again" >> GroupByKey() |
+              "Sizes" >> Map([](const KV<std::int64_t, std::vector<std::int64_t>>& kv) {
                 return static_cast<std::int64_t>(kv.value.size());
-              }) | "Reshuffle3" >> Reshuffle();
+              }) |
+              "Reshuffle3" >> Reshuffle();
   auto seen = Collect(sums);
   RunOptions options = Options();
   options.queue_batches = 1;
@@ -266,11 +270,13 @@ TEST(StreamingTest, EarlyPanesOfAllKeysComeWhileTheWatermarkStandsStill) {
     Pipeline pipeline;
     pipeline | "Read" >> Read(Patient{.seen_all = [total] { return total->load() == kCount; }, .count = kCount}) |
         "Keys" >> Map(KeyOf) |
-        "Window" >> WindowInto(FixedWindows{seconds(10)}).Triggering(AfterWatermark{.early = AfterProcessingTime{milliseconds(1)}}).Discarding() |
+        "Window" >> WindowInto(FixedWindows{seconds(10)})
+                        .Triggering(AfterWatermark{.early = AfterProcessingTime{milliseconds(1)}})
+                        .Discarding() |
         "Count" >> CombinePerKey(Count{}) | "Total" >> Map([total](const Pair& pair) {
-          total->fetch_add(pair.value);
-          return pair;
-        });
+                                              total->fetch_add(pair.value);
+                                              return pair;
+                                            });
     EXPECT_EQ(pipeline.Run(Threads(threads, true)).status, OkStatus()) << threads << " threads";
     EXPECT_EQ(total->load(), kCount);
   }

@@ -40,7 +40,9 @@ TEST(SharedRestrictionsTest, UnboundedOnesAreDealtToTheWorkersInTurn) {
 }
 
 detail::SideInputValue Number(int n) { return std::make_shared<const int>(n); }
-int NumberOf(const detail::SideInputValue& value) { return value == nullptr ? -1 : *static_cast<const int*>(value.get()); }
+int NumberOf(const detail::SideInputValue& value) {
+  return value == nullptr ? -1 : *static_cast<const int*>(value.get());
+}
 BoundedWindow Span(std::int64_t from, std::int64_t to) { return {At(from), At(to)}; }
 
 TEST(SharedSideInputTest, AWindowIsReadyWhenItIsPublishedOrPast) {
