@@ -108,8 +108,10 @@ void AppendHelpLine(std::string head, const std::string& words, std::string* out
 }
 
 // A single '-' begins an option unless a number follows: "-5" is a value or a key.
+// A name has no white space: "-- a comment of SQL" is none, nor is text of several lines.
 bool LooksLikeOption(std::string_view argument) {
   if (argument.size() < 2 || argument[0] != '-') return false;
+  if (argument.substr(0, argument.find('=')).find_first_of(" \t\r\n") != std::string_view::npos) return false;
   return argument[1] != '.' && std::isdigit(static_cast<unsigned char>(argument[1])) == 0;
 }
 

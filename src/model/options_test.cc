@@ -98,6 +98,19 @@ TEST(OptionsTest, OtherArgumentsKeepTheirOrder) {
   EXPECT_EQ(parsed.options.small, -6);
 }
 
+TEST(OptionsTest, TextThatBeginsWithDashesIsNoOption) {
+  const std::vector<std::string> texts = {"-- a comment", "-- x\nSELECT 1", "--why\nSELECT a = 1", "--\tx", "- x",
+                                          "-- "};
+  for (const std::string& text : texts) {
+    const ParseResult parsed = Parse({"sql", text, "--small=1"});
+    ASSERT_EQ(parsed.others.status(), OkStatus()) << text;
+    EXPECT_THAT(*parsed.others, ElementsAre("sql", text));
+    EXPECT_EQ(parsed.options.small, 1);
+  }
+  EXPECT_EQ(Parse({"--input_file", "-- x"}).options.inputFile, "-- x");
+  EXPECT_EQ(Parse({"--input_file=a b = c"}).options.inputFile, "a b = c");
+}
+
 TEST(OptionsTest, AnUnknownOptionNamesTheNearest) {
   EXPECT_EQ(ErrorOf({"--inptu_file=x"}), "there is no option --inptu_file; did you mean --input_file?");
   EXPECT_EQ(ErrorOf({"--citys=x"}), "there is no option --citys; did you mean --cities?");

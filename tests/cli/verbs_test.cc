@@ -53,6 +53,12 @@ TEST_F(VerbsTest, RunThenQueryInBothModes) {
   }
 }
 
+TEST_F(VerbsTest, SqlMayBeginWithAComment) {
+  RunOk();
+  EXPECT_EQ(Output({"sql", "-- how many\nSELECT count(*) AS n FROM city_cents", "--format=csv"}), "n\n4\n");
+  EXPECT_EQ(Output({"--format=csv", "sql", "--how many\nSELECT count(*) AS n FROM city_cents"}), "n\n4\n");
+}
+
 TEST_F(VerbsTest, ARunSaysWhatItDid) {
   const Outcome run = Ride({"run", "--threads=1"});
   EXPECT_THAT(run.out, "");

@@ -19,8 +19,10 @@ struct DuckdbViewStore::View {
   std::string name;
   ViewDescriptor descriptor;
   columnar::ViewColumns columns;
-  std::atomic<std::uint64_t> cells = 0;            // all versions in the table
-  std::atomic<std::uint64_t> compacted_cells = 0;  // what `cells` was after the last compaction
+  std::atomic<std::uint64_t> cells = 0;                              // all versions in the table
+  std::atomic<std::uint64_t> compacted_cells = 0;                    // what `cells` was after the last compaction
+  std::atomic<CellTableState> state = CellTableState::kAnyVersions;  // as in the file; set with commit_mutex_ held
+  std::uint64_t commits = 0;                                         // guarded by commit_mutex_
 };
 
 struct DuckdbViewStore::PendingEpoch {
@@ -142,6 +144,13 @@ class CellReader {
   std::vector<columnar::FieldIssue> issues_;
 };
 
+StatusOr<CellTableState> StateOf(Connection& connection, const std::string& view) {
+  StatusOr<std::int64_t> rows =
+      connection.QueryInt64("SELECT count(*) FROM millrace._newest_only WHERE name = " + QuoteLiteral(view));
+  if (!rows.ok()) return rows.status();
+  return *rows > 0 ? CellTableState::kNewestOnly : CellTableState::kAnyVersions;
+}
+
 }  // namespace
 
 DuckdbViewStore::DuckdbViewStore(columnar::Database database, DuckdbViewStoreOptions options)
@@ -178,6 +187,7 @@ Status DuckdbViewStore::LoadState() {
       "CREATE TABLE IF NOT EXISTS millrace._epochs (epoch UBIGINT);"
       "CREATE TABLE IF NOT EXISTS millrace._fences (generation UBIGINT, attempt UBIGINT);"
       "CREATE TABLE IF NOT EXISTS millrace._views (name VARCHAR, signature VARCHAR);"
+      "CREATE TABLE IF NOT EXISTS millrace._newest_only (name VARCHAR);"
       "INSERT INTO millrace._format SELECT " +
       std::to_string(kFormat) +
       " WHERE NOT EXISTS (FROM millrace._format);"
@@ -245,6 +255,9 @@ Status DuckdbViewStore::Declare(const ViewDescriptor& descriptor) {
       connection->QueryInt64("SELECT count(*) FROM millrace." + columnar::QuoteIdentifier(descriptor.name));
   if (!cells.ok()) return cells.status();
   view->cells = static_cast<std::uint64_t>(*cells);
+  StatusOr<CellTableState> state = StateOf(*connection, descriptor.name);
+  if (!state.ok()) return state.status();
+  view->state = *state;
   views_.emplace(descriptor.name, std::move(view));
   return OkStatus();
 }
@@ -314,6 +327,13 @@ Status DuckdbViewStore::Commit(std::uint64_t epoch) {
   }
   std::lock_guard<std::mutex> pending_lock(pending->mutex);
   Status status;
+  for (const auto& [view, cells] : pending->cells) {
+    ++view->commits;
+    if (view->state == CellTableState::kNewestOnly) {
+      status = status.ok() ? SetState(*view, CellTableState::kAnyVersions) : status;
+    }
+  }
+  if (!status.ok()) return status;
   for (auto& [name, appender] : pending->appenders) status = status.ok() ? appender.Flush() : status;
   pending->appenders.clear();
   if (status.ok()) {
@@ -326,6 +346,21 @@ Status DuckdbViewStore::Commit(std::uint64_t epoch) {
     last_epoch_ = epoch;
   }
   wake_.notify_all();
+  return OkStatus();
+}
+
+// In a transaction of its own: the epochs' began earlier and would conflict. Only the order matters: the ranking view
+// is back before versions are committed that it must rank.
+Status DuckdbViewStore::SetState(View& view, CellTableState state) {
+  StatusOr<Connection> connection = database_.Connect();
+  if (!connection.ok()) return connection.status();
+  const std::string name = QuoteLiteral(view.name);
+  const std::string note = state == CellTableState::kNewestOnly
+                               ? "INSERT INTO millrace._newest_only VALUES (" + name + ")"
+                               : "DELETE FROM millrace._newest_only WHERE name = " + name;
+  Status status = connection->Execute("BEGIN; " + ViewSql(view.name, view.columns, state) + "; " + note + "; COMMIT");
+  if (!status.ok()) return status.WithContext("replacing the SQL view " + view.name);
+  view.state = state;
   return OkStatus();
 }
 
@@ -366,8 +401,17 @@ Status DuckdbViewStore::Read(const ViewQuery& query, const CellVisitor& visit) c
   if (!valid.ok()) return valid;
   StatusOr<Connection> connection = database_.Connect();
   if (!connection.ok()) return connection.status();
+  CellTableState state = view->state;
+  if (state == CellTableState::kNewestOnly) {
+    // A commit may come in between: what the table holds is asked in the transaction that reads it.
+    Status begun = connection->Execute("BEGIN");
+    if (!begun.ok()) return begun;
+    StatusOr<CellTableState> now = StateOf(*connection, view->name);
+    if (!now.ok()) return now.status();
+    state = *now;
+  }
   std::vector<Parameter> parameters;
-  StatusOr<columnar::Statement> statement = connection->Prepare(ReadSql(query, view->columns, parameters));
+  StatusOr<columnar::Statement> statement = connection->Prepare(ReadSql(query, view->columns, state, parameters));
   if (!statement.ok()) return statement.status();
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     Status status = statement->Bind(i + 1, *parameters[i].type, parameters[i].value);
@@ -397,7 +441,19 @@ Status DuckdbViewStore::Compact() {
     for (const auto& [name, view] : views_) views.push_back(view);
   }
   for (const std::shared_ptr<View>& view : views) {
+    if (view->state == CellTableState::kNewestOnly) continue;
+    std::uint64_t commits = 0;
+    {
+      std::lock_guard<std::mutex> commit_lock(commit_mutex_);
+      commits = view->commits;
+    }
     Status status = CompactView(*view);
+    if (!status.ok()) return status;
+    // If nothing was committed since before the compaction began, its work is complete.
+    std::lock_guard<std::mutex> commit_lock(commit_mutex_);
+    if (view->commits == commits && view->state == CellTableState::kAnyVersions) {
+      status = SetState(*view, CellTableState::kNewestOnly);
+    }
     if (!status.ok()) return status;
   }
   return OkStatus();

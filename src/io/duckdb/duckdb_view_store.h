@@ -12,6 +12,7 @@
 
 #include "columnar/database.h"
 #include "columnar/view_columns.h"
+#include "io/duckdb/view_sql.h"
 #include "millrace/io/view_store.h"
 
 namespace millrace::io_duckdb {
@@ -40,6 +41,7 @@ class DuckdbViewStore : public ViewStore {
   StatusOr<std::uint64_t> LastEpoch() const override;
   Status Fence(std::uint64_t generation, std::uint64_t attempt) override;
   Status Read(const ViewQuery& query, const CellVisitor& visit) const override;
+  /// Where nothing is committed to a view meanwhile, its SQL view and reads do without ranking until the next commit.
   Status Compact() override;
 
   /// The database, for SQL over the views: each is a SQL view with its key columns, window_start, window_end (NULL for
@@ -56,6 +58,7 @@ class DuckdbViewStore : public ViewStore {
   Status LoadState();
   StatusOr<std::shared_ptr<View>> FindView(std::string_view name) const;
   StatusOr<std::shared_ptr<PendingEpoch>> FindEpoch(std::uint64_t epoch);
+  Status SetState(View& view, CellTableState state);
   Status CompactView(View& view);
   void RunCompactions();
 

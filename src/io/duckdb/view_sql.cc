@@ -21,10 +21,21 @@ std::string Names(const std::vector<ViewColumn>& columns) {
   return sql;
 }
 
+// Equal for equal cells; NULL, -0.0 and NaN as GROUP BY has them.
+std::string CellHash(const ViewColumns& columns) {
+  return "hash(" + Names(columns.key) + ", window_start, window_end)";
+}
+
 std::string Rank(const ViewColumns& columns) {
   return "row_number() OVER (PARTITION BY " + Names(columns.key) +
          ", window_start, window_end ORDER BY _generation DESC, _attempt DESC, _pane DESC, _epoch DESC, rowid DESC) AS "
          "_rank";
+}
+
+// The FROM and WHERE of the newest cells of `source`, a table with the conditions that a cell must meet.
+std::string Newest(const std::string& source, const ViewColumns& columns, CellTableState state) {
+  if (state == CellTableState::kNewestOnly) return " FROM (SELECT * FROM " + source + ") WHERE NOT _removed";
+  return " FROM (SELECT *, " + Rank(columns) + " FROM " + source + ") WHERE _rank = 1 AND NOT _removed";
 }
 
 // The object that an optional holds, or null; other objects as they are.
@@ -117,17 +128,24 @@ StatusOr<std::string> CreateViewSql(const std::string& name, const ViewColumns& 
     if (!type.ok()) return type.status().WithContext("view " + name + ", column " + column.name);
     table += (table.back() == '(' ? "" : ", ") + QuoteIdentifier(column.name) + " " + *type;
   }
-  return table + "); CREATE VIEW " + QuoteIdentifier(name) + " AS SELECT " + Names(columns.key) +
-         ", window_start, window_end, " + Names(columns.value) + " FROM (SELECT *, " + Rank(columns) + " FROM " +
-         CellTable(name) + ") WHERE _rank = 1 AND NOT _removed";
+  return table + "); " + ViewSql(name, columns, CellTableState::kAnyVersions);
+}
+
+std::string ViewSql(const std::string& name, const ViewColumns& columns, CellTableState state) {
+  return "CREATE OR REPLACE VIEW " + QuoteIdentifier(name) + " AS SELECT " + Names(columns.key) +
+         ", window_start, window_end, " + Names(columns.value) + Newest(CellTable(name), columns, state);
 }
 
 std::string CompactSql(const std::string& name, const ViewColumns& columns) {
-  return "DELETE FROM " + CellTable(name) + " WHERE rowid IN (SELECT _row FROM (SELECT rowid AS _row, " +
-         Rank(columns) + " FROM " + CellTable(name) + ") WHERE _rank > 1)";
+  const std::string table = CellTable(name);
+  const std::string hash = CellHash(columns);
+  return "DELETE FROM " + table + " WHERE rowid IN (SELECT _row FROM (SELECT rowid AS _row, " + Rank(columns) +
+         " FROM " + table + " WHERE " + hash + " IN (SELECT " + hash + " FROM " + table +
+         " GROUP BY ALL HAVING count(*) > 1)) WHERE _rank > 1)";
 }
 
-std::string ReadSql(const ViewQuery& query, const ViewColumns& columns, std::vector<Parameter>& parameters) {
+std::string ReadSql(const ViewQuery& query, const ViewColumns& columns, CellTableState state,
+                    std::vector<Parameter>& parameters) {
   Conditions conditions(parameters);
   if (query.key != nullptr) {
     for (std::size_t i = 0; i < std::min(query.key_columns, columns.key.size()); ++i) {
@@ -140,8 +158,8 @@ std::string ReadSql(const ViewQuery& query, const ViewColumns& columns, std::vec
   std::string order;
   for (const ViewColumn& column : columns.key) order += QuoteIdentifier(column.name) + " NULLS FIRST, ";
   std::string sql = "SELECT " + Names(columns.key) + ", window_start, window_end, " + Names(columns.value) +
-                    ", _generation, _attempt, _pane, _timing, _final FROM (SELECT *, " + Rank(columns) + " FROM " +
-                    CellTable(query.view) + conditions.sql() + ") WHERE _rank = 1 AND NOT _removed ORDER BY " + order +
+                    ", _generation, _attempt, _pane, _timing, _final" +
+                    Newest(CellTable(query.view) + conditions.sql(), columns, state) + " ORDER BY " + order +
                     "window_start NULLS FIRST, window_end NULLS LAST";
   constexpr std::size_t kSqlLimitMax = std::size_t{1} << 62;
   if (query.limit < kSqlLimitMax) sql += " LIMIT " + std::to_string(query.limit);
