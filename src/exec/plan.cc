@@ -7,6 +7,7 @@
 
 #include "exec/combine.h"
 #include "exec/dead_letters.h"
+#include "exec/read.h"
 #include "exec/view.h"
 #include "exec/window_into.h"
 
@@ -50,7 +51,7 @@ class Planner {
   }
 
   void Add(const Transform& transform, const detail::ReadPayload& read) {
-    PlanNode& node = AddNode(transform, [&read]() -> std::unique_ptr<detail::Operator> { return read.make(); });
+    PlanNode& node = AddNode(transform, [&read]() -> std::unique_ptr<detail::Operator> { return std::make_unique<ReadOperator>(read); });
     node.is_source = true;
     node.read = &read;
   }

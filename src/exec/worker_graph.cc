@@ -5,8 +5,6 @@
 
 namespace millrace::exec {
 
-using detail::SourceOperator;
-
 // An operator with its surroundings, and the context that it sees.
 struct WorkerGraph::Node final : detail::OperatorContext {
   Node(int i, const PlanNode& p, WorkerEnvironment& e)
@@ -43,7 +41,7 @@ struct WorkerGraph::Node final : detail::OperatorContext {
   }
   bool stopping() const override { return environment.stopping(); }
 
-  SourceOperator& source() { return static_cast<SourceOperator&>(*op); }
+  ReadOperator& source() { return static_cast<ReadOperator&>(*op); }
 
   static constexpr std::size_t kSparesMax = 4;
 
@@ -56,13 +54,13 @@ struct WorkerGraph::Node final : detail::OperatorContext {
   Timestamp input_watermark = Timestamp::Min();
   Timestamp output_watermark = Timestamp::Min();
   Timestamp sent_watermark = Timestamp::Min();  // to the other workers
-  SourceOperator::State source_state = SourceOperator::State::kMore;
+  ReadOperator::State source_state = ReadOperator::State::kMore;
   bool opened = false;
   std::vector<std::unique_ptr<detail::BatchBase>> spares;
   std::unique_ptr<detail::Operator> op;
 };
 
-WorkerGraph::WorkerGraph(const Plan& plan, WorkerEnvironment& environment, const detail::ReadLimits& limits)
+WorkerGraph::WorkerGraph(const Plan& plan, WorkerEnvironment& environment, const ReadLimits& limits)
     : environment_(environment) {
   for (std::size_t i = 0; i < plan.nodes.size(); ++i) {
     const PlanNode& planned = plan.nodes[i];
@@ -72,7 +70,7 @@ WorkerGraph::WorkerGraph(const Plan& plan, WorkerEnvironment& environment, const
     }
     if (planned.is_source) {
       sources_.push_back(static_cast<int>(i));
-      detail::ReadLimits own = limits;
+      ReadLimits own = limits;
       own.max_disorder = environment.streaming() ? planned.read->max_disorder.value_or(Duration(-1)) : Duration(-1);
       node->source().Start(environment.RestrictionsOf(static_cast<int>(i)), own);
     }
@@ -115,23 +113,23 @@ bool WorkerGraph::MayRun(const Node& node) const {
   });
 }
 
-SourceOperator::State WorkerGraph::RunSource() {
+ReadOperator::State WorkerGraph::RunSource() {
   Node* chosen = nullptr;
   bool waiting = false;
   ++turn_;
   for (std::size_t i = 0; i < sources_.size(); ++i) {
     Node& node = *nodes_[static_cast<std::size_t>(sources_[(turn_ + i) % sources_.size()])];
-    if (node.source_state == SourceOperator::State::kDone) continue;
+    if (node.source_state == ReadOperator::State::kDone) continue;
     if (!MayRun(node) ||
-        (node.source_state == SourceOperator::State::kWaiting && node.source().ResumeAt() > environment_.processing_time())) {
+        (node.source_state == ReadOperator::State::kWaiting && node.source().ResumeAt() > environment_.processing_time())) {
       waiting = true;
       continue;
     }
     if (chosen == nullptr || node.output_watermark < chosen->output_watermark) chosen = &node;
   }
-  if (chosen == nullptr) return waiting ? SourceOperator::State::kWaiting : SourceOperator::State::kDone;
+  if (chosen == nullptr) return waiting ? ReadOperator::State::kWaiting : ReadOperator::State::kDone;
   chosen->source_state = chosen->source().RunBundle();
-  return SourceOperator::State::kMore;
+  return ReadOperator::State::kMore;
 }
 
 void WorkerGraph::FinishBundle() {
@@ -186,7 +184,7 @@ Timestamp WorkerGraph::SourceResumeAt() const {
   Timestamp next = Timestamp::Max();
   for (const int source : sources_) {
     Node& node = *nodes_[static_cast<std::size_t>(source)];
-    if (node.source_state == SourceOperator::State::kWaiting) next = std::min(next, node.source().ResumeAt());
+    if (node.source_state == ReadOperator::State::kWaiting) next = std::min(next, node.source().ResumeAt());
   }
   return next;
 }

@@ -9,6 +9,7 @@
 
 #include "engine/watermark.h"
 #include "exec/plan.h"
+#include "exec/read.h"
 #include "millrace/detail/operator.h"
 #include "millrace/detail/side_input_kernel.h"
 
@@ -28,13 +29,13 @@ class WorkerEnvironment {
   virtual void SendWatermark(int node, int worker, Timestamp watermark) = 0;
   virtual detail::SideInputValue GetSideInput(int collector, const BoundedWindow& main_window) = 0;
   virtual detail::SideInputStore& StoreOf(int collector) = 0;
-  virtual detail::RestrictionQueue& RestrictionsOf(int source) = 0;
+  virtual RestrictionQueue& RestrictionsOf(int source) = 0;
 };
 
 /// Used by one thread, except for `Metrics` and `elements_read`, which any thread may call.
 class WorkerGraph {
  public:
-  WorkerGraph(const Plan& plan, WorkerEnvironment& environment, const detail::ReadLimits& limits);
+  WorkerGraph(const Plan& plan, WorkerEnvironment& environment, const ReadLimits& limits);
   ~WorkerGraph();
 
   /// Makes nothing but calls `Open` on every operator; before anything else, on the worker's thread.
@@ -47,7 +48,7 @@ class WorkerGraph {
   void ReceiveWatermark(int node, int from, Timestamp watermark);
 
   /// Runs one bundle of the source that is furthest behind in event time, of those that may run.
-  detail::SourceOperator::State RunSource();
+  ReadOperator::State RunSource();
   void FinishBundle();
   /// Walks the watermarks through the operators, firing what is due. `broadcast`: tell the other workers, too.
   void PropagateWatermarks(bool broadcast);

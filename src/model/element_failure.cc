@@ -28,6 +28,21 @@ std::string DescribeUntyped(const Type& type, const void* object) {
   return text;
 }
 
+bool TryElement(Callback attempt, Callback rewind, std::string* error) {
+  for (int tried = 0; tried < kElementAttempts; ++tried) {
+    try {
+      attempt();
+      return true;
+    } catch (const PipelineFailure&) {
+      throw;
+    } catch (...) {
+      *error = CurrentExceptionText();
+      rewind();
+    }
+  }
+  return false;
+}
+
 Status ElementFailure(const std::string& label, const std::string& element, const std::string& error) {
   return UnknownError(label + ": failed " + std::to_string(kElementAttempts) + " times on " + element + ": " + error);
 }

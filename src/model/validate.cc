@@ -127,8 +127,11 @@ class Checker {
 
   void CheckSource(const Transform& transform) {
     const auto* read = As<ReadPayload>(transform);
-    if (read != nullptr && read->max_disorder.value_or(Duration(0)) < Duration(0)) {
-      Report(transform, "the greatest disorder is negative");
+    if (read == nullptr) return;
+    if (read->max_disorder.value_or(Duration(0)) < Duration(0)) Report(transform, "the greatest disorder is negative");
+    if (read->unbounded && !streaming_) {
+      Report(transform, "its input has no end, and batch mode waits for the end of input; run in streaming mode, or give "
+                        "it an end");
     }
   }
 

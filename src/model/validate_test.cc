@@ -146,7 +146,7 @@ TEST_F(ValidateTest, CombineGloballyWithDefaultsInWindows) {
 TEST_F(ValidateTest, UnboundedInputInTheGlobalWindow) {
   auto numbers = pipeline_ | "Endless" >> Read(Endless{});
   numbers | "Total" >> CombineGlobally(Sum{});
-  EXPECT_THAT(Mistakes(), ElementsAre("Total: an aggregation of unbounded input in the global window would never fire; "
+  EXPECT_THAT(Mistakes(true), ElementsAre("Total: an aggregation of unbounded input in the global window would never fire; "
                                       "apply WindowInto, or a trigger such as Repeatedly{AfterCount{1000}}"));
 }
 
@@ -154,7 +154,14 @@ TEST_F(ValidateTest, UnboundedInputInTheGlobalWindowWithATrigger) {
   auto numbers = pipeline_ | "Endless" >> Read(Endless{});
   numbers | "Often" >> WindowInto(GlobalWindows{}).Triggering(Repeatedly{AfterCount{1000}}).Discarding() |
       "Total" >> CombineGlobally(Sum{}).WithoutDefaults();
-  EXPECT_THAT(Mistakes(), IsEmpty());
+  EXPECT_THAT(Mistakes(true), IsEmpty());
+}
+
+TEST_F(ValidateTest, UnboundedInputInBatchMode) {
+  pipeline_ | "Endless" >> Read(Endless{});
+  EXPECT_THAT(Mistakes(false), ElementsAre("Endless: its input has no end, and batch mode waits for the end of input; "
+                                           "run in streaming mode, or give it an end"));
+  EXPECT_THAT(Mistakes(true), IsEmpty());
 }
 
 struct Measurement {
@@ -285,7 +292,7 @@ TEST_F(ValidateTest, ASideInputThatIsNeverComplete) {
   auto pairs = pipeline_ | "Endless" >> Read(Endless{}) |
                "Pair" >> Map([](const std::int64_t& n) { return Pair{std::to_string(n), n}; });
   Numbers() | "Look" >> ParDo(Lookup{}).WithSideInput("names", AsMap(pairs));
-  EXPECT_THAT(Mistakes(), ElementsAre("Look: side input \"names\" is unbounded and in the global window, so it would "
+  EXPECT_THAT(Mistakes(true), ElementsAre("Look: side input \"names\" is unbounded and in the global window, so it would "
                                       "never be complete and every element would wait; apply WindowInto to it"));
 }
 
@@ -316,7 +323,7 @@ TEST_F(ValidateTest, FlattenOfNothing) {
 
 TEST_F(ValidateTest, NegativeDisorder) {
   pipeline_ | "Endless" >> Read(Endless{}).MaxDisorder(-1s);
-  EXPECT_THAT(Mistakes(), ElementsAre("Endless: the greatest disorder is negative"));
+  EXPECT_THAT(Mistakes(true), ElementsAre("Endless: the greatest disorder is negative"));
 }
 
 // --- errors --------------------------------------------------------------------------------------------------------

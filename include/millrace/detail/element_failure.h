@@ -2,8 +2,10 @@
 #pragma once
 
 #include <exception>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include "millrace/core/json.h"
 #include "millrace/core/status.h"
@@ -38,23 +40,24 @@ std::string DescribeElement(const T& element) {
 /// The status of a job that ends because user code failed on one element every time.
 Status ElementFailure(const std::string& label, const std::string& element, const std::string& error);
 
+/// A reference to something that can be called without arguments; cheaper to compile than std::function.
+class Callback {
+ public:
+  template <class F>
+    requires(!std::is_same_v<std::decay_t<F>, Callback>)
+  Callback(F&& function)  // NOLINT: implicit by design
+      : object_(const_cast<void*>(static_cast<const void*>(std::addressof(function)))),
+        call_([](void* object) { (*static_cast<std::remove_reference_t<F>*>(object))(); }) {}
+  void operator()() const { call_(object_); }
+
+ private:
+  void* object_;
+  void (*call_)(void*);
+};
+
 /// Calls `attempt()`, again after each exception, `kElementAttempts` times in all. `rewind()` undoes a failed attempt.
 /// True if one succeeded; else `*error` says why not.
-template <class Attempt, class Rewind>
-bool TryElement(Attempt&& attempt, Rewind&& rewind, std::string* error) {
-  for (int tried = 0; tried < kElementAttempts; ++tried) {
-    try {
-      attempt();
-      return true;
-    } catch (const PipelineFailure&) {
-      throw;
-    } catch (...) {
-      *error = CurrentExceptionText();
-      rewind();
-    }
-  }
-  return false;
-}
+bool TryElement(Callback attempt, Callback rewind, std::string* error);
 
 }  // namespace detail
 }  // namespace millrace

@@ -16,7 +16,7 @@
 #include "millrace/core/windowing.h"
 #include "millrace/detail/aggregate.h"
 #include "millrace/detail/operator.h"
-#include "millrace/detail/read_kernel.h"
+#include "millrace/detail/source_reader.h"
 #include "millrace/detail/type_info.h"
 
 namespace millrace::detail {
@@ -44,7 +44,7 @@ struct ReadPayload {
   std::optional<Duration> max_disorder;
   bool processing_time = false;
   std::function<StatusOr<std::vector<Restriction>>(const SplitOptions&)> initial_restrictions;
-  std::function<std::unique_ptr<SourceOperator>()> make;
+  std::function<std::unique_ptr<SourceReader>(SourceSink&)> make;
 };
 struct ParDoPayload {
   std::string verb = "ParDo";  // Map, Filter, ...

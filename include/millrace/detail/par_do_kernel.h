@@ -75,19 +75,20 @@ struct Lifecycle {
   }
 };
 
-template <class D>
+/// `kIsolates`: an element on which the DoFn fails every time goes to one more output.
+template <class D, bool kIsolates>
 class ParDoKernel final : public Operator {
   using Traits = DoFnTraits<D>;
 
  public:
   using Element = typename Traits::Element;
 
-  ParDoKernel(D fn, bool isolates) : fn_(std::move(fn)), isolates_(isolates) {}
+  explicit ParDoKernel(D fn) : fn_(std::move(fn)) {}
 
   void Open(OperatorContext& context) override {
     Operator::Open(context);
     outputs_.Open(context);
-    if (isolates_) failed_.Open(context.output(static_cast<int>(Traits::Outputs::kSize)));
+    if constexpr (kIsolates) failed_.Open(context.output(static_cast<int>(Traits::Outputs::kSize)));
     const MetricsScope scope(context.metrics());
     Lifecycle<D>::Setup(fn_);
   }
@@ -130,7 +131,7 @@ class ParDoKernel final : public Operator {
  private:
   void ProcessRows(Batch<Element>& rows) {
     outputs_.Begin(rows);
-    failed_.Begin(rows);
+    if constexpr (kIsolates) failed_.Begin(rows);
     std::size_t row = 0;
     const std::size_t count = rows.size();
     while (row < count) {
@@ -149,18 +150,17 @@ class ParDoKernel final : public Operator {
       }
     }
     outputs_.Flush();
-    failed_.Flush();
+    if constexpr (kIsolates) failed_.Flush();
   }
 
   // The first attempt has failed.
   void RetryRow(Batch<Element>& rows, std::size_t row) {
     std::string error;
     if (TryElement([&] { CallRow(rows, row); }, [&] { outputs_.Rewind(); }, &error)) return;
-    if (!isolates_) {
-      throw PipelineFailure(ElementFailure(context().label(), DescribeElement(rows.values[row]), error));
-    }
-    if constexpr (std::is_copy_constructible_v<Element>) {
+    if constexpr (kIsolates) {
       failed_.Emit(FailedElement<Element>{rows.values[row], error}, row);
+    } else {
+      throw PipelineFailure(ElementFailure(context().label(), DescribeElement(rows.values[row]), error));
     }
   }
 
@@ -227,11 +227,12 @@ class ParDoKernel final : public Operator {
     ProcessRows(again);
   }
 
+  struct Nothing {};
+
   D fn_;
-  bool isolates_;
   bool in_bundle_ = false;
   OutputBuffers<typename Traits::Outputs> outputs_;
-  OutputBuffer<FailedElement<Element>> failed_;
+  [[no_unique_address]] std::conditional_t<kIsolates, OutputBuffer<FailedElement<Element>>, Nothing> failed_;
   Batch<Element> waiting_;
 };
 

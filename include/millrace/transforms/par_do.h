@@ -89,7 +89,7 @@ struct ParDoTransform : TransformBase {
           return std::make_unique<StatefulKernel<D>>(f, kIsolates, windowing);
         };
       } else {
-        payload.make = [f = fn] { return std::make_unique<ParDoKernel<D>>(f, kIsolates); };
+        payload.make = [f = fn] { return std::make_unique<ParDoKernel<D, kIsolates>>(f); };
       }
       std::vector<const TypeInfo*> types = OutputTypes<typename Traits::Outputs>::Infos();
       if (kIsolates) types.push_back(&TypeInfoOf<FailedElement<T>>());

@@ -46,7 +46,7 @@ struct ReadTransform : TransformBase {
       payload.max_disorder = max_disorder;
       if constexpr (requires { S::kUnbounded; }) payload.unbounded = S::kUnbounded;
       payload.initial_restrictions = [s = source](const SplitOptions& options) { return s.InitialRestrictions(options); };
-      payload.make = [s = source] { return std::make_unique<ReadKernel<S>>(s); };
+      payload.make = [s = source](SourceSink& sink) { return std::make_unique<TypedSourceReader<S>>(s, sink); };
       Graph& graph = pipeline.graph();
       const int transform = graph.Add({}, {&TypeInfoOf<T>(), &TypeInfoOf<BadRecord>()}, std::move(payload));
       graph.pcollection(graph.transform(transform).outputs[0]).unbounded = payload.unbounded;

@@ -100,7 +100,7 @@ class Run {
           std::make_unique<Inbox>(plan_.nodes.size(), static_cast<std::size_t>(std::max(1, options_.queue_batches))));
     }
     if (Status prepared = Prepare(plan_, shared_); !prepared.ok()) return prepared;
-    detail::ReadLimits limits;
+    exec::ReadLimits limits;
     limits.bundle_elements = std::max<std::int64_t>(1, options_.bundle_elements);
     for (int i = 0; i < shared_.workers; ++i) {
       workers_.push_back(std::make_unique<Worker>(i, plan_, shared_, limits));

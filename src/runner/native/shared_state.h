@@ -10,14 +10,14 @@
 #include <vector>
 
 #include "exec/plan.h"
-#include "millrace/detail/read_kernel.h"
+#include "exec/read.h"
 #include "millrace/detail/side_input_kernel.h"
 
 namespace millrace::native {
 
 /// One source's restrictions. Bounded ones are handed out in order to whoever asks; unbounded ones are dealt to the
 /// workers in turn, and each worker keeps its own.
-class SharedRestrictions final : public detail::RestrictionQueue {
+class SharedRestrictions final : public exec::RestrictionQueue {
  public:
   SharedRestrictions(std::vector<Restriction> restrictions, int workers);
 

@@ -8,7 +8,7 @@
 
 namespace millrace::native {
 
-using detail::SourceOperator;
+using exec::ReadOperator;
 
 namespace {
 
@@ -22,7 +22,7 @@ constexpr Duration kBroadcastEvery = std::chrono::milliseconds(1);
 
 }  // namespace
 
-Worker::Worker(int index, const exec::Plan& plan, Shared& shared, const detail::ReadLimits& limits)
+Worker::Worker(int index, const exec::Plan& plan, Shared& shared, const exec::ReadLimits& limits)
     : index_(index),
       shared_(shared),
       inbox_(*shared.inboxes[static_cast<std::size_t>(index)]),
@@ -54,10 +54,10 @@ void Worker::Loop() {
     now_ = shared_.clock();
     const bool received = Receive(0, kMessagesPerTurn);
     if (graph_.NextProcessingTime() <= now_) graph_.AdvanceProcessingTime(now_);
-    const SourceOperator::State sources = graph_.RunSource();
+    const ReadOperator::State sources = graph_.RunSource();
     if (shared_.state.ended()) throw RunEnded{};
     graph_.FinishBundle();
-    const bool idle = sources != SourceOperator::State::kMore;
+    const bool idle = sources != ReadOperator::State::kMore;
     const bool broadcast = idle || now_ - last_broadcast >= kBroadcastEvery;
     if (broadcast) last_broadcast = now_;
     graph_.PropagateWatermarks(broadcast);
@@ -110,7 +110,7 @@ detail::SideInputStore& Worker::StoreOf(int collector) {
   return *shared_.side_inputs[static_cast<std::size_t>(collector)];
 }
 
-detail::RestrictionQueue& Worker::RestrictionsOf(int source) {
+exec::RestrictionQueue& Worker::RestrictionsOf(int source) {
   return *shared_.restrictions[static_cast<std::size_t>(source)];
 }
 

@@ -29,7 +29,7 @@ struct Shared {
 
 class Worker final : private exec::WorkerEnvironment {
  public:
-  Worker(int index, const exec::Plan& plan, Shared& shared, const detail::ReadLimits& limits);
+  Worker(int index, const exec::Plan& plan, Shared& shared, const exec::ReadLimits& limits);
 
   /// Runs to the end of all input, or until the run has ended. Errors go to the shared state. To be called once, on the
   /// worker's thread.
@@ -49,7 +49,7 @@ class Worker final : private exec::WorkerEnvironment {
   void SendWatermark(int node, int worker, Timestamp watermark) override;
   detail::SideInputValue GetSideInput(int collector, const BoundedWindow& main_window) override;
   detail::SideInputStore& StoreOf(int collector) override;
-  detail::RestrictionQueue& RestrictionsOf(int source) override;
+  exec::RestrictionQueue& RestrictionsOf(int source) override;
 
   void Loop();
   bool Receive(int first_node, int at_most);

@@ -1,0 +1,127 @@
+#include "exec/read.h"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <utility>
+
+namespace millrace::exec {
+
+using detail::PipelineFailure;
+
+// A restriction in hand, with the copy of the source that reads it.
+struct ReadOperator::Active {
+  Active(std::unique_ptr<detail::SourceCopy> source, Restriction restriction)
+      : copy(std::move(source)), least(restriction.least_event_time), tracker(std::move(restriction)) {}
+  Timestamp Low() const { return std::max({least, estimator.current(), observed}); }
+
+  std::unique_ptr<detail::SourceCopy> copy;
+  Timestamp least;
+  RestrictionTracker tracker;
+  WatermarkEstimator estimator;
+  Timestamp observed = Timestamp::Min();  // the greatest event time less the declared disorder
+  Timestamp resume_at = Timestamp::Min();
+};
+
+ReadOperator::ReadOperator(const detail::ReadPayload& read) : reader_(read.make(*this)) {}
+ReadOperator::~ReadOperator() = default;
+
+void ReadOperator::Start(RestrictionQueue& queue, const ReadLimits& limits) {
+  queue_ = &queue;
+  limits_ = limits;
+}
+
+void ReadOperator::Process(detail::BatchBase& /*batch*/, int /*input*/) {}  // a source has no input
+
+ReadOperator::State ReadOperator::RunBundle() {
+  if (context().stopping()) return State::kDone;
+  const Timestamp now = context().processing_time();
+  Active* active = Next(now);
+  if (active == nullptr) return active_.empty() ? State::kDone : State::kWaiting;
+  budget_ = limits_.bundle_elements;
+  running_ = active;
+  const StatusOr<ProcessContinuation> outcome = [&] {
+    const detail::MetricsScope scope(context().metrics());
+    return reader_->Read(*active->copy, active->tracker, active->estimator);
+  }();
+  running_ = nullptr;
+  if (!outcome.ok()) throw PipelineFailure(outcome.status().WithContext(context().label()));
+  if (active->tracker.checkpointed()) {
+    active->tracker = RestrictionTracker(active->tracker.Residual());
+    if (active->tracker.from() >= active->tracker.to()) Retire(active);
+  } else if (outcome->resume()) {
+    active->resume_at = now + outcome->delay();
+  } else {
+    Retire(active);
+  }
+  return State::kMore;
+}
+
+Timestamp ReadOperator::Watermark() const {
+  Timestamp low = queue_->PendingLow();
+  for (const auto& active : active_) low = std::min(low, active->Low());
+  return low;
+}
+
+Timestamp ReadOperator::ResumeAt() const {
+  Timestamp first = Timestamp::Max();
+  for (const auto& active : active_) first = std::min(first, active->resume_at);
+  return first;
+}
+
+// The next restriction to read, in turn; a bounded one is claimed only when none is in hand.
+ReadOperator::Active* ReadOperator::Next(Timestamp now) {
+  while (true) {
+    for (std::size_t i = 0; i < active_.size(); ++i) {
+      turn_ = (turn_ + 1) % active_.size();
+      if (active_[turn_]->resume_at <= now) return active_[turn_].get();
+    }
+    if (exhausted_ || !active_.empty()) return nullptr;
+    std::optional<Restriction> claimed = queue_->Claim(context().worker());
+    while (claimed && !claimed->bounded()) {  // a worker reads all its unbounded partitions in turn
+      Add(*std::move(claimed));
+      claimed = queue_->Claim(context().worker());
+    }
+    if (claimed) Add(*std::move(claimed));
+    if (active_.empty()) {
+      exhausted_ = true;
+      return nullptr;
+    }
+  }
+}
+
+void ReadOperator::Add(Restriction restriction) {
+  active_.push_back(std::make_unique<Active>(reader_->Copy(), std::move(restriction)));
+}
+
+void ReadOperator::Retire(Active* active) {
+  std::erase_if(active_, [active](const auto& owned) { return owned.get() == active; });
+}
+
+void ReadOperator::TakeBatch(detail::BatchBase& batch) {
+  if (limits_.max_disorder.count() >= 0) {
+    std::int64_t greatest = std::numeric_limits<std::int64_t>::min();
+    for (const Timestamp time : batch.timestamps) greatest = std::max(greatest, time.micros());
+    running_->observed = std::max(running_->observed, Timestamp::FromMicros(greatest) - limits_.max_disorder);
+  }
+  budget_ -= static_cast<std::int64_t>(batch.size());
+  batch.windows.SetUniform(BoundedWindow::Global());
+  batch.panes.SetUniform(PaneInfo{});
+  context().output(0).Deliver(batch);
+  if (budget_ <= 0 || context().stopping()) running_->tracker.Checkpoint();
+}
+
+void ReadOperator::TakeBadRecord(BadRecord record) {
+  detail::Batch<BadRecord> batch;
+  batch.values.Append(std::move(record));
+  batch.timestamps.Append(Timestamp::Min());
+  if (!context().output(1).connected()) {
+    const BadRecord& bad = batch.values[0];
+    throw PipelineFailure(DataLossError(context().label() + ": " + bad.origin + ", record " +
+                                        std::to_string(bad.position) +
+                                        (bad.field.empty() ? "" : ", field " + bad.field) + ": " + bad.reason));
+  }
+  context().output(1).Deliver(batch);
+}
+
+}  // namespace millrace::exec

@@ -1,0 +1,64 @@
+// Read: runs one source's restrictions on one worker, bundle by bundle.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "millrace/detail/graph.h"
+#include "millrace/detail/operator.h"
+#include "millrace/detail/source_reader.h"
+
+namespace millrace::exec {
+
+/// Hands out a source's restrictions, in order. Thread safe.
+class RestrictionQueue {
+ public:
+  virtual ~RestrictionQueue() = default;
+  virtual std::optional<Restriction> Claim(int worker) = 0;
+  /// No element of a restriction that is not claimed yet is older.
+  virtual Timestamp PendingLow() const = 0;
+};
+
+/// How much a bundle may read, and how a partition's watermark follows from what was read.
+struct ReadLimits {
+  std::int64_t bundle_elements = 16'384;
+  /// Elements are at most this much out of order within a partition; negative where that is not known.
+  Duration max_disorder{-1};
+};
+
+class ReadOperator final : public detail::Operator, private detail::SourceSink {
+ public:
+  enum class State : std::uint8_t { kMore, kWaiting, kDone };
+
+  explicit ReadOperator(const detail::ReadPayload& read);
+  ~ReadOperator() override;
+
+  void Start(RestrictionQueue& queue, const ReadLimits& limits);
+  void Process(detail::BatchBase& batch, int input) override;
+  State RunBundle();
+  /// No element that this worker will read of the source is older.
+  Timestamp Watermark() const;
+  /// When a waiting source wants to be called again.
+  Timestamp ResumeAt() const;
+
+ private:
+  struct Active;
+
+  Active* Next(Timestamp now);
+  void Add(Restriction restriction);
+  void Retire(Active* active);
+  void TakeBatch(detail::BatchBase& batch) override;
+  void TakeBadRecord(BadRecord record) override;
+
+  std::unique_ptr<detail::SourceReader> reader_;
+  RestrictionQueue* queue_ = nullptr;
+  ReadLimits limits_;
+  std::vector<std::unique_ptr<Active>> active_;
+  std::size_t turn_ = 0;
+  bool exhausted_ = false;
+  Active* running_ = nullptr;
+  std::int64_t budget_ = 0;
+};
+
+}  // namespace millrace::exec
