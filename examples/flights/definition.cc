@@ -67,7 +67,8 @@ void ValidateFlight::ProcessElement(const Flight& flight, millrace::SideInput<"a
   const auto reject = [&](const std::string& reason) { rejects.Emit(Reject{millrace::json::Write(flight), reason}); };
   if (!airports->contains(flight.origin)) return reject("unknown airport " + flight.origin);
   if (!airports->contains(flight.destination)) return reject("unknown airport " + flight.destination);
-  if (flight.delay < -120 || flight.delay > 1440) return reject("impossible delay of " + std::to_string(flight.delay) + " minutes");
+  if (flight.delay < -120 || flight.delay > 1440)
+    return reject("impossible delay of " + std::to_string(flight.delay) + " minutes");
   if (flight.distance <= 0) return reject("impossible distance of " + std::to_string(flight.distance) + " miles");
   valid.Emit(flight);
 }
@@ -86,14 +87,16 @@ void FlightDelays::Expand(const PCollection<std::string>& events) const {
   auto flights = valid | "Dedupe" >> Deduplicate(&Flight::id).Within(24h) |
                  "Enrich" >> ParDo(EnrichFlight{}).WithSideInput("airports", known);
 
-  flights | "ByOrigin" >> Map([](const EnrichedFlight& e) { return KV<std::string, Delay>{e.flight.origin, DelayOf(e)}; }) |
+  flights |
+      "ByOrigin" >> Map([](const EnrichedFlight& e) { return KV<std::string, Delay>{e.flight.origin, DelayOf(e)}; }) |
       "Hours" >> Windows(FixedWindows{1h}) | "HourlyStats" >> CombinePerKey(DelayStatsFn{}) |
       View("hourly_delays").Key("origin");
 
   flights | "ByRoute" >> Map([](const EnrichedFlight& e) {
-    return KV<Route, Delay>{{e.flight.origin, e.flight.destination}, DelayOf(e)};
-  }) | "SixHours" >> Windows(SlidingWindows{6h, 1h}) |
-      "RouteStats" >> CombinePerKey(DelayStatsFn{}) | View("route_delays");
+              return KV<Route, Delay>{{e.flight.origin, e.flight.destination}, DelayOf(e)};
+            }) |
+      "SixHours" >> Windows(SlidingWindows{6h, 1h}) | "RouteStats" >> CombinePerKey(DelayStatsFn{}) |
+      View("route_delays");
 }
 
 }  // namespace flights

@@ -10,9 +10,9 @@ namespace flights {
 
 /// A row of flights-3m.parquet: what a producer would know.
 struct FlightRow {
-  std::int64_t row = 0;     // its number in the file: the event's id
-  millrace::Timestamp date;  // scheduled departure; local time, taken as UTC
-  std::int32_t delay = 0;    // of the arrival, in minutes; negative: early
+  std::int64_t row = 0;       // its number in the file: the event's id
+  millrace::Timestamp date;   // scheduled departure; local time, taken as UTC
+  std::int32_t delay = 0;     // of the arrival, in minutes; negative: early
   std::int32_t distance = 0;  // in miles
   std::string origin;
   std::string destination;

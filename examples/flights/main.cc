@@ -1,4 +1,6 @@
 // Delays of three million flights, per airport and hour and per route: see README.md beside this file.
+#include "millrace/runner/main.h"
+
 #include <chrono>
 #include <filesystem>
 #include <string>
@@ -6,7 +8,6 @@
 #include "definition.h"
 #include "millrace/io/csv.h"
 #include "millrace/io/parquet.h"
-#include "millrace/runner/main.h"
 
 namespace flights {
 namespace {
@@ -23,9 +24,9 @@ std::string EventOf(const FlightRow& row) {
 }
 
 void Build(millrace::Pipeline& pipeline, const Options& options) {
-  const std::string airports_file =
-      options.airports.empty() ? std::filesystem::path(options.input).replace_filename("airports.csv").string()
-                               : options.airports;
+  const std::string airports_file = options.airports.empty()
+                                        ? std::filesystem::path(options.input).replace_filename("airports.csv").string()
+                                        : options.airports;
   auto airports = pipeline | "Airports" >> millrace::csv::Read<Airport>(airports_file) |
                   "ByCode" >> millrace::WithKeys(&Airport::iata);
   auto events = pipeline |
@@ -41,8 +42,9 @@ void Build(millrace::Pipeline& pipeline, const Options& options) {
 }  // namespace flights
 
 int main(int argc, char** argv) {
-  return millrace::Main(argc, argv,
-                        millrace::Job(flights::Build).Description(
-                            "Delays of flights per airport and hour (view hourly_delays) and per route and six hours "
-                            "(view route_delays)."));
+  return millrace::Main(
+      argc, argv,
+      millrace::Job(flights::Build)
+          .Description("Delays of flights per airport and hour (view hourly_delays) and per route and six hours "
+                       "(view route_delays)."));
 }

@@ -76,7 +76,8 @@ class OptionParser {
   Status Check() const;
 
   /// Sets the fields from `arguments` (without the program's name) and gives those that are no options, in order; what
-  /// follows a lone `--` is none, nor is a number such as -5 or a text with white space before its first `=`. INVALID_ARGUMENT tells all that is wrong, with the nearest name for an unknown one.
+  /// follows a lone `--` is none, nor is a number such as -5 or a text with white space before its first `=`.
+  /// INVALID_ARGUMENT tells all that is wrong, with the nearest name for an unknown one.
   /// `--help` and `-h` are left to the caller: define no option of that name.
   StatusOr<std::vector<std::string>> Parse(std::span<const std::string> arguments);
 
