@@ -108,6 +108,7 @@ class RoomsTest(Tree):
 
     def test_an_example_is_a_users_program(self):
         self.assert_found("examples/x/x.cc", '#include "engine/x.h"\n', "an example is a user's program")
+        self.assert_clean("examples/x/x_test.cc", '#include "columnar/x.h"\n')
 
 
 class EngineTest(Tree):
