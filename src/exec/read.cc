@@ -40,12 +40,16 @@ ReadOperator::State ReadOperator::RunBundle() {
   if (active == nullptr) return active_.empty() ? State::kDone : State::kWaiting;
   budget_ = limits_.bundle_elements;
   running_ = active;
+  const std::int64_t from = active->tracker.from();
   const StatusOr<ProcessContinuation> outcome = [&] {
     const detail::MetricsScope scope(context().metrics());
     return reader_->Read(*active->copy, active->tracker, active->estimator);
   }();
   running_ = nullptr;
   if (!outcome.ok()) throw PipelineFailure(outcome.status().WithContext(context().label()));
+  if (reader_->finalizes() && active->tracker.from() > from) {
+    read_.push_back({.partition = active->tracker.partition(), .from = from, .to = active->tracker.from()});
+  }
   if (active->tracker.checkpointed()) {
     active->tracker = RestrictionTracker(active->tracker.Residual());
     if (active->tracker.from() >= active->tracker.to()) Retire(active);
@@ -55,6 +59,11 @@ ReadOperator::State ReadOperator::RunBundle() {
     Retire(active);
   }
   return State::kMore;
+}
+
+void ReadOperator::Finalize() {
+  for (const Restriction& read : read_) reader_->Finalize(read);
+  read_.clear();
 }
 
 Timestamp ReadOperator::Watermark() const {

@@ -41,6 +41,8 @@ class ReadOperator final : public detail::Operator, private detail::SourceSink {
   Timestamp Watermark() const;
   /// When a waiting source wants to be called again.
   Timestamp ResumeAt() const;
+  /// Tells the source what has been read, if it wants to know. After the run has ended well.
+  void Finalize();
 
  private:
   struct Active;
@@ -59,6 +61,7 @@ class ReadOperator final : public detail::Operator, private detail::SourceSink {
   bool exhausted_ = false;
   Active* running_ = nullptr;
   std::int64_t budget_ = 0;
+  std::vector<Restriction> read_;  // what bundles have read, if the source is to be told
 };
 
 }  // namespace millrace::exec

@@ -202,6 +202,10 @@ Timestamp WorkerGraph::SourceWatermark() const {
   return low;
 }
 
+void WorkerGraph::FinalizeSources() {
+  for (const int source : sources_) nodes_[static_cast<std::size_t>(source)]->source().Finalize();
+}
+
 std::int64_t WorkerGraph::elements_read() const {
   std::int64_t sum = 0;
   for (const int source : sources_) sum += nodes_[static_cast<std::size_t>(source)]->outputs[0].elements();

@@ -62,6 +62,9 @@ class WorkerGraph {
   /// The least watermark of this worker's sources.
   Timestamp SourceWatermark() const;
 
+  /// Tells the sources what has been read for good. After the run has ended well, on any thread.
+  void FinalizeSources();
+
   std::int64_t elements_read() const;
   /// User metrics and counts of operator `node` on this worker.
   StepMetrics Metrics(int node) const;

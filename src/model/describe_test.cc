@@ -123,7 +123,7 @@ TEST(DescribeTest, EveryTransform) {
                         "Dedupe" >> Deduplicate(&Click::id).Within(24h) | "ByUser" >> WithKeys(&Click::user) |
                         "Bots" >> ParDo(Bots{}).WithSideInput("limits", AsMap(limits)).OnError();
   failed | "Keep failed" >> DeadLetters("clicks");
-  const std::int64_t least = 1;
+  std::int64_t least = 1;  // a captured variable: this lambda cannot be shipped
   auto some = kept | "Some" >> Filter([least](const Click& click) { return std::ssize(click.user) > least; });
   auto all = Flatten(kept, some).As("All") | "Spread" >> Reshuffle();
   all | "Drop" >> ParDo<Drop>();

@@ -65,6 +65,21 @@ struct Ticker {
   }
 };
 
+/// Sets its timer again from the handler until it has rung often enough: Beam's looping timer.
+struct Loop {
+  using Self = Loop;
+  void OnBeat(const std::string& key, Timestamp at, State<"beats", std::int64_t> beats, TimerNamed<"beat"> beat,
+              Output<std::string> out) const {
+    out.Emit(Note("beat", key, at));
+    beats.Write(beats.Read() + 1);
+    if (beats.Read() < 3) beat.Set(at + seconds(10));
+  }
+  void ProcessElement(const Keyed& e, State<"beats", std::int64_t>, Timer<"beat", &Self::OnBeat> beat,
+                      Output<std::string>) const {
+    beat.Set(At(e.value.at));
+  }
+};
+
 class StateTimersTest : public ::testing::Test {
  protected:
   void In(const std::string& key, const std::string& what, std::int64_t at, std::int64_t event_seconds) {
@@ -151,6 +166,15 @@ TEST_F(StateTimersTest, TimersFireInTheOrderOfTheirTimes) {
   Watermark(100);
   Expect({"ring1 b 10", "ring1 c 20", "ring1 a 30"});
   ASSERT_EQ(Play(Alarm{}, kGlobal), OkStatus());
+}
+
+TEST_F(StateTimersTest, AHandlerSetsItsOwnTimerAgain) {
+  In("a", "set", 5, 1);
+  Watermark(16);
+  Expect({"beat a 5", "beat a 15"});
+  Watermark(100);
+  Expect({"beat a 25"});
+  ASSERT_EQ(Play(Loop{}, kGlobal), OkStatus());
 }
 
 TEST_F(StateTimersTest, StateAndTimersBelongToOneKeyAndWindow) {

@@ -9,6 +9,7 @@
 //   State<"name", T>             a value kept per key and window; the element must be a KV
 //   CombiningState<"name", Fn>   an accumulator kept per key and window
 //   Timer<"name", &Self::OnX>    an event-time timer per key and window; OnX is declared earlier in the class
+//   TimerNamed<"name">           in a handler: that timer again, so that it can be set anew
 //
 // A class may also have Setup(), StartBundle(), FinishBundle(Output<T>...), Teardown(), and with state
 // OnWindowExpiration(...) and timer handlers, which take the key (const K&) and the parameters above but the element.
@@ -189,6 +190,23 @@ class Timer {
   void Clear() const { requests_->Clear(index_); }
 
   Timer(detail::TimerRequests& requests, std::size_t index) : requests_(&requests), index_(index) {}
+
+ private:
+  detail::TimerRequests* requests_;
+  std::size_t index_;
+};
+
+/// A timer that ProcessElement declares as `Timer<kName, ...>`, by its name alone: a handler cannot name itself in its own
+/// parameters.
+template <detail::FixedString kName>
+class TimerNamed {
+ public:
+  static constexpr std::string_view name() { return kName.view(); }
+
+  void Set(Timestamp time) const { requests_->Set(index_, time); }
+  void Clear() const { requests_->Clear(index_); }
+
+  TimerNamed(detail::TimerRequests& requests, std::size_t index) : requests_(&requests), index_(index) {}
 
  private:
   detail::TimerRequests* requests_;

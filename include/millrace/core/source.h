@@ -16,12 +16,20 @@
 //   };
 //   auto numbers = pipeline | "Numbers" >> Read(Numbers{.count = 10});
 //
+// A source that must tell somebody what has been read (acknowledge messages, delete files) has
+//
+//   void Finalize(const Restriction& read);   // Beam's bundle finalization
+//
+// which is called, on any thread and on a copy of the source of its own, with each part that was read once everything
+// computed from it is safe: the run has ended well and its sinks have finished. After a failure it is not called.
+//
 // Each restriction is read by a copy of the source object of its own, which lives as long as the restriction: a file
 // source keeps its open reader in a member and goes on where it stopped. One thread uses it at a time.
 #pragma once
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -75,7 +83,21 @@ class RestrictionTracker {
     return true;
   }
 
-  /// Beam's trySplit(0): ends the restriction after the last claimed position. `Residual` is then what is left.
+  /// Beam's trySplit: keeps that fraction (in [0, 1)) of the positions that are not claimed yet, and gives up the rest,
+  /// which is the result; nothing if that would be no position. What is unbounded can only be split at 0.
+  std::optional<Restriction> TrySplit(double fraction_of_remainder) {
+    const std::int64_t left = limit_ - next_;
+    const bool bounded = limit_ != Restriction::kUnbounded;
+    if (left <= 0 || fraction_of_remainder < 0 || fraction_of_remainder >= 1) return std::nullopt;
+    if (!bounded && fraction_of_remainder > 0) return std::nullopt;
+    const std::int64_t split = next_ + (bounded ? static_cast<std::int64_t>(static_cast<double>(left) * fraction_of_remainder) : 0);
+    Restriction residual = restriction_;
+    residual.from = split;
+    residual.to = limit_;
+    limit_ = split;
+    return residual;
+  }
+  /// TrySplit(0): ends the restriction after the last claimed position. `Residual` is then what is left.
   void Checkpoint() { limit_ = next_; }
   bool checkpointed() const { return limit_ != restriction_.to; }
   Restriction Residual() const {

@@ -105,10 +105,26 @@ template <class P>
 inline constexpr bool kIsTimer = false;
 template <FixedString kName, auto kHandler>
 inline constexpr bool kIsTimer<Timer<kName, kHandler>> = true;
+template <class P>
+inline constexpr bool kIsTimerNamed = false;
+template <FixedString kName>
+inline constexpr bool kIsTimerNamed<TimerNamed<kName>> = true;
+
+/// The index of the timer of that name in a list of timers, or the list's size.
+template <class List>
+struct TimerIndex;
+template <class... T>
+struct TimerIndex<TypeList<T...>> {
+  static consteval std::size_t Of(std::string_view name) {
+    std::size_t index = 0;
+    static_cast<void>(((T::name() == name ? true : (++index, false)) || ...));
+    return index;
+  }
+};
 
 template <class P>
 inline constexpr bool kIsDoFnParameter =
-    kIsOutput<P> || kIsSideInput<P> || kIsState<P> || kIsTimer<P> || std::is_same_v<P, Timestamp> ||
+    kIsOutput<P> || kIsSideInput<P> || kIsState<P> || kIsTimer<P> || kIsTimerNamed<P> || std::is_same_v<P, Timestamp> ||
     std::is_same_v<P, BoundedWindow> || std::is_same_v<P, PaneInfo>;
 
 // --- lists ---------------------------------------------------------------------------------------------------------

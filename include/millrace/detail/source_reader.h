@@ -22,6 +22,9 @@ class SourceReader {
   /// Calls the source's Read; all that it emitted has gone to the sink when this returns.
   virtual StatusOr<ProcessContinuation> Read(SourceCopy& copy, RestrictionTracker& tracker,
                                              WatermarkEstimator& estimator) = 0;
+  /// The source wants to know what has been read for good.
+  virtual bool finalizes() const = 0;
+  virtual void Finalize(const Restriction& read) = 0;
 };
 
 template <class Source>
@@ -36,8 +39,14 @@ class TypedSourceReader final : public SourceReader {
     output_.Flush();
     return outcome;
   }
+  bool finalizes() const override { return kFinalizes; }
+  void Finalize(const Restriction& read) override {
+    if constexpr (kFinalizes) prototype_.Finalize(read);
+  }
 
  private:
+  static constexpr bool kFinalizes = requires(Source source, const Restriction& read) { source.Finalize(read); };
+
   struct TypedCopy final : SourceCopy {
     explicit TypedCopy(const Source& s) : source(s) {}
     Source source;

@@ -244,6 +244,11 @@ class StatefulKernel final : public Operator, private TimerRequests {
     } else if constexpr (kIsState<P>) {
       constexpr std::size_t kIndex = kIndexOf<States, P>;
       return P(std::get<kIndex>(state.cells.cells), std::get<kIndex>(undos_.undos));
+    } else if constexpr (kIsTimerNamed<P>) {
+      constexpr std::size_t kIndex = TimerIndex<Timers>::Of(P::name());
+      static_assert(kIndex < Timers::kSize, "Millrace: TimerNamed<\"name\"> names no timer of this DoFn; ProcessElement "
+                                            "declares a timer as Timer<\"name\", &Self::Handler>.");
+      return P(*this, kIndex);
     } else if constexpr (kIsTimer<P>) {
       return P(*this, kIndexOf<Timers, P>);
     } else if constexpr (kIsSideInput<P>) {

@@ -165,6 +165,9 @@ class Run {
       result_.status = FinishSinks();
       result_.state = result_.status.ok() ? PipelineResult::State::kCancelled : PipelineResult::State::kFailed;
     }
+    if (result_.status.ok() && !cancelled_) {
+      for (auto& worker : workers_) worker->FinalizeSources();
+    }
     for (std::size_t node = 0; node < plan_.nodes.size(); ++node) {
       const std::string& label = plan_.nodes[node].label;
       StepCounts& counts = result_.steps[label];

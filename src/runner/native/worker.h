@@ -36,6 +36,8 @@ class Worker final : private exec::WorkerEnvironment {
   void Run();
 
   const exec::WorkerGraph& graph() const { return graph_; }
+  /// After a run that has ended well.
+  void FinalizeSources() { graph_.FinalizeSources(); }
   /// The least watermark of this worker's sources; any thread may ask.
   Timestamp source_watermark() const { return Timestamp::FromMicros(source_watermark_.load(std::memory_order_relaxed)); }
 
