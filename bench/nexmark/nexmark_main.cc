@@ -28,7 +28,8 @@ constexpr char kOwnHelp[] =
 StatusOr<RunOptions> TakeRunOptions(Options& options) {
   RunOptions run;
   const std::string mode = options.Take("mode").value_or("streaming");
-  if (mode != "streaming" && mode != "batch") return InvalidArgumentError("--mode=" + mode + ": give streaming or batch");
+  if (mode != "streaming" && mode != "batch")
+    return InvalidArgumentError("--mode=" + mode + ": give streaming or batch");
   run.streaming = mode == "streaming";
   StatusOr<std::uint64_t> threads = ParseCount("threads", options.Take("threads").value_or("1"));
   if (!threads.ok()) return threads.status();

@@ -108,42 +108,43 @@ class Queries {
         break;
       case Query::kQ1:
         bids | "Convert" >> Map([](const Row& bid) {
-          Timed<Row> converted = Untimed(bid);
-          converted.row.price = ConvertPrice(bid.price);
-          return converted;
-        }) | Named("Result", into_);
+                 Timed<Row> converted = Untimed(bid);
+                 converted.row.price = ConvertPrice(bid.price);
+                 return converted;
+               }) |
+            Named("Result", into_);
         break;
       case Query::kQ2:
         bids | "Select" >> Filter([](const Row& bid) { return IsSelectedAuction(bid.auction); }) |
-            "Project" >> Map([](const Row& bid) { return SelectedBid{bid.auction, bid.price}; }) | Named("Result", into_);
+            "Project" >> Map([](const Row& bid) { return SelectedBid{bid.auction, bid.price}; }) |
+            Named("Result", into_);
         break;
-      case Query::kQ5:
-        HotItems(bids);
-        break;
+      case Query::kQ5: HotItems(bids); break;
       case Query::kQ7:
         bids | "Prices" >> Map([](const Row& bid) { return bid.price; }) |
             "Window" >> WindowInto(FixedWindows{kWindow}) | "Max" >> CombineGlobally(Max{}).WithoutDefaults() |
-            "Rows" >> Map([](const std::int64_t& price) { return HighestBid{Timestamp(), price}; }) | Named("Result", into_);
+            "Rows" >> Map([](const std::int64_t& price) { return HighestBid{Timestamp(), price}; }) |
+            Named("Result", into_);
         break;
       case Query::kQ12:
         bids | "Bidders" >> Map([](const Row& bid) { return KV<std::int64_t, bool>{bid.bidder, true}; }) |
             "Window" >> WindowInto(FixedWindows{kWindow}) | "Count" >> CombinePerKey(Count{}) |
             "Rows" >> Map([](const KV<std::int64_t, std::int64_t>& count) {
               return BidderCount{Timestamp(), count.key, count.value};
-            }) | Named("Result", into_);
+            }) |
+            Named("Result", into_);
         break;
       case Query::kQ8:
-      case Query::kQk:
-        break;  // of other streams
+      case Query::kQk: break;  // of other streams
     }
   }
 
   void BuildQk() {
     Source<KeyedBids>(BidMaxDisorder(options_.generator), {options_.keys}) |
         "Keys" >> Map([](const KeyedBid& bid) { return KV<std::int64_t, bool>{bid.key, true}; }) |
-        "Count" >> CombinePerKey(Count{}) | "Rows" >> Map([](const KV<std::int64_t, std::int64_t>& count) {
-          return KeyCount{count.key, count.value};
-        }) | Named("Result", into_);
+        "Count" >> CombinePerKey(Count{}) |
+        "Rows" >> Map([](const KV<std::int64_t, std::int64_t>& count) { return KeyCount{count.key, count.value}; }) |
+        Named("Result", into_);
   }
 
   void BuildQ8() {
@@ -154,7 +155,8 @@ class Queries {
         }) |
         "Rows" >> Map([](const KV<std::int64_t, Activity>& seller) {
           return NewSeller{Timestamp(), seller.key, seller.value.name};
-        }) | Named("Result", into_);
+        }) |
+        Named("Result", into_);
   }
 
  private:
@@ -162,7 +164,8 @@ class Queries {
 
   template <class S>
   auto Source(Duration max_disorder, S stream = {}) {
-    return pipeline_ | "Source" >> Read(NexmarkSource<S>{options_.generator, options_.events, stream}).MaxDisorder(max_disorder);
+    return pipeline_ |
+           "Source" >> Read(NexmarkSource<S>{options_.generator, options_.events, stream}).MaxDisorder(max_disorder);
   }
 
   void HotItems(const PCollection<StreamRow>& bids) {

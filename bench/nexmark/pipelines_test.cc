@@ -18,22 +18,14 @@ std::string OracleCheck(const Options& options) {
   const GeneratorConfig& config = options.generator;
   const int sums = SumsOfCheck(options.query);
   switch (options.query) {
-    case Query::kQ0:
-      return CheckOf(OracleQ0(config, options.events)).ToString(sums);
-    case Query::kQ1:
-      return CheckOf(OracleQ1(config, options.events)).ToString(sums);
-    case Query::kQ2:
-      return CheckOf(OracleQ2(config, options.events)).ToString(sums);
-    case Query::kQ5:
-      return CheckOf(OracleQ5(config, options.events)).ToString(sums);
-    case Query::kQ7:
-      return CheckOf(OracleQ7(config, options.events)).ToString(sums);
-    case Query::kQ8:
-      return CheckOf(OracleQ8(config, options.events)).ToString(sums);
-    case Query::kQ12:
-      return CheckOf(OracleQ12(config, options.events)).ToString(sums);
-    case Query::kQk:
-      return CheckOf(OracleQk(config, options.events, options.keys)).ToString(sums);
+    case Query::kQ0: return CheckOf(OracleQ0(config, options.events)).ToString(sums);
+    case Query::kQ1: return CheckOf(OracleQ1(config, options.events)).ToString(sums);
+    case Query::kQ2: return CheckOf(OracleQ2(config, options.events)).ToString(sums);
+    case Query::kQ5: return CheckOf(OracleQ5(config, options.events)).ToString(sums);
+    case Query::kQ7: return CheckOf(OracleQ7(config, options.events)).ToString(sums);
+    case Query::kQ8: return CheckOf(OracleQ8(config, options.events)).ToString(sums);
+    case Query::kQ12: return CheckOf(OracleQ12(config, options.events)).ToString(sums);
+    case Query::kQk: return CheckOf(OracleQk(config, options.events, options.keys)).ToString(sums);
   }
   return "";
 }
@@ -83,22 +75,14 @@ TEST_P(PipelinesTest, GiveTheOraclesCheck) {
 TEST_P(PipelinesTest, GiveThePublishedCheck) {
   const auto published = [](Query query) -> std::string {
     switch (query) {
-      case Query::kQ0:
-        return "4000000,40656142710266";
-      case Query::kQ1:
-        return "4000000,36915776662916";
-      case Query::kQ2:
-        return "32852,338638035442";
-      case Query::kQ5:
-        return "53,44229,7090600";
-      case Query::kQ7:
-        return "9,899100000";
-      case Query::kQ8:
-        return "509983,255437675513";
-      case Query::kQ12:
-        return "93504,4000000,10423290360";
-      case Query::kQk:
-        return "";
+      case Query::kQ0: return "4000000,40656142710266";
+      case Query::kQ1: return "4000000,36915776662916";
+      case Query::kQ2: return "32852,338638035442";
+      case Query::kQ5: return "53,44229,7090600";
+      case Query::kQ7: return "9,899100000";
+      case Query::kQ8: return "509983,255437675513";
+      case Query::kQ12: return "93504,4000000,10423290360";
+      case Query::kQk: return "";
     }
     return "";
   }(GetParam());

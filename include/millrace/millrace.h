@@ -1,11 +1,11 @@
 // The SDK in one include: pipelines and transforms, without connectors.
 #pragma once
 
-#include "millrace/core/dofn.h"        // IWYU pragma: export
-#include "millrace/core/json.h"        // IWYU pragma: export
-#include "millrace/core/metrics.h"     // IWYU pragma: export
-#include "millrace/core/pipeline.h"    // IWYU pragma: export
-#include "millrace/core/source.h"      // IWYU pragma: export
+#include "millrace/core/dofn.h"                   // IWYU pragma: export
+#include "millrace/core/json.h"                   // IWYU pragma: export
+#include "millrace/core/metrics.h"                // IWYU pragma: export
+#include "millrace/core/pipeline.h"               // IWYU pragma: export
+#include "millrace/core/source.h"                 // IWYU pragma: export
 #include "millrace/transforms/combine.h"          // IWYU pragma: export
 #include "millrace/transforms/create.h"           // IWYU pragma: export
 #include "millrace/transforms/dead_letters.h"     // IWYU pragma: export

@@ -4,9 +4,7 @@
 
 namespace millrace::engine {
 
-bool WindowSet::Expired(const BoundedWindow& window) const {
-  return strategy_.ExpiryOf(window) < watermark_;
-}
+bool WindowSet::Expired(const BoundedWindow& window) const { return strategy_.ExpiryOf(window) < watermark_; }
 
 bool WindowSet::PastOnTime(const BoundedWindow& window) const {
   return window.max_timestamp() < watermark_ && !unfired_.contains(window);

@@ -72,8 +72,8 @@ void CombineOperator::AdvanceProcessingTime(Timestamp now) {
   for (const auto& [window, deadline] : deadlines_) {
     if (deadline.due() <= now.micros()) due.push_back(window);
   }
-  const std::int64_t delay = std::max(settings_.windowing.trigger.early.delay_micros,
-                                      settings_.windowing.trigger.late.delay_micros);
+  const std::int64_t delay =
+      std::max(settings_.windowing.trigger.early.delay_micros, settings_.windowing.trigger.late.delay_micros);
   for (const BoundedWindow& window : due) {
     Deadline& deadline = deadlines_[window];
     deadline.at_micros = detail::kNoDeadline;

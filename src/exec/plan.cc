@@ -51,7 +51,8 @@ class Planner {
   }
 
   void Add(const Transform& transform, const detail::ReadPayload& read) {
-    PlanNode& node = AddNode(transform, [&read]() -> std::unique_ptr<detail::Operator> { return std::make_unique<ReadOperator>(read); });
+    PlanNode& node = AddNode(
+        transform, [&read]() -> std::unique_ptr<detail::Operator> { return std::make_unique<ReadOperator>(read); });
     node.is_source = true;
     node.read = &read;
   }
@@ -79,8 +80,9 @@ class Planner {
   void Add(const Transform& transform, const detail::CombinePayload& combine) {
     const CombineSettings settings{.windowing = graph_.pcollection(transform.inputs[0]).windowing,
                                    .emit_default = combine.emit_default};
-    AddNode(transform, [&combine, settings] { return std::make_unique<CombineOperator>(combine.make(), settings); })
-        .keyed = true;
+    AddNode(transform, [&combine, settings] {
+      return std::make_unique<CombineOperator>(combine.make(), settings);
+    }).keyed = true;
   }
   void Add(const Transform& transform, const detail::DeduplicatePayload& deduplicate) {
     AddNode(transform, deduplicate.make).keyed = true;
@@ -119,7 +121,8 @@ class Planner {
       open.pop_back();
       if (seen[static_cast<std::size_t>(current)]) continue;
       seen[static_cast<std::size_t>(current)] = true;
-      for (const Upstream& upstream : plan_.nodes[static_cast<std::size_t>(current)].inputs) open.push_back(upstream.node);
+      for (const Upstream& upstream : plan_.nodes[static_cast<std::size_t>(current)].inputs)
+        open.push_back(upstream.node);
     }
     return seen;
   }

@@ -24,11 +24,11 @@ struct PlanNode {
   int outputs = 0;
   bool keyed = false;  // exchanges batches with the same operator of other workers
   bool is_source = false;
-  const detail::ReadPayload* read = nullptr;   // of a source
-  std::vector<int> side_inputs;                // collector nodes, in the order of the DoFn's parameters
+  const detail::ReadPayload* read = nullptr;  // of a source
+  std::vector<int> side_inputs;               // collector nodes, in the order of the DoFn's parameters
   bool is_collector = false;
-  WindowFn side_window_fn;                     // of a collector: the windows of the side input
-  std::vector<int> gates;                      // of a source: collectors that are to be complete before it is read
+  WindowFn side_window_fn;  // of a collector: the windows of the side input
+  std::vector<int> gates;   // of a source: collectors that are to be complete before it is read
   detail::OperatorFactory make;
 };
 

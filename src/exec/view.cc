@@ -8,14 +8,10 @@ namespace {
 
 CellTiming TimingOf(PaneInfo::Timing timing) {
   switch (timing) {
-    case PaneInfo::Timing::kEarly:
-      return CellTiming::kEarly;
-    case PaneInfo::Timing::kOnTime:
-      return CellTiming::kOnTime;
-    case PaneInfo::Timing::kLate:
-      return CellTiming::kLate;
-    case PaneInfo::Timing::kUnknown:
-      return CellTiming::kUnknown;
+    case PaneInfo::Timing::kEarly: return CellTiming::kEarly;
+    case PaneInfo::Timing::kOnTime: return CellTiming::kOnTime;
+    case PaneInfo::Timing::kLate: return CellTiming::kLate;
+    case PaneInfo::Timing::kUnknown: return CellTiming::kUnknown;
   }
   return CellTiming::kUnknown;
 }

@@ -120,8 +120,8 @@ ReadOperator::State WorkerGraph::RunSource() {
   for (std::size_t i = 0; i < sources_.size(); ++i) {
     Node& node = *nodes_[static_cast<std::size_t>(sources_[(turn_ + i) % sources_.size()])];
     if (node.source_state == ReadOperator::State::kDone) continue;
-    if (!MayRun(node) ||
-        (node.source_state == ReadOperator::State::kWaiting && node.source().ResumeAt() > environment_.processing_time())) {
+    if (!MayRun(node) || (node.source_state == ReadOperator::State::kWaiting &&
+                          node.source().ResumeAt() > environment_.processing_time())) {
       waiting = true;
       continue;
     }

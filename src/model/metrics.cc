@@ -60,9 +60,7 @@ StepMetrics MetricsContainer::Read() const {
   for (const Node* node = head_.load(std::memory_order_acquire); node != nullptr; node = node->next) {
     const MetricCell& cell = node->cell;
     switch (cell.kind) {
-      case MetricKind::kCounter:
-        result.counters[cell.name] = cell.count.load(std::memory_order_relaxed);
-        break;
+      case MetricKind::kCounter: result.counters[cell.name] = cell.count.load(std::memory_order_relaxed); break;
       case MetricKind::kDistribution:
         result.distributions[cell.name] = {
             .count = cell.count.load(std::memory_order_relaxed),
@@ -71,9 +69,7 @@ StepMetrics MetricsContainer::Read() const {
             .max = cell.max.load(std::memory_order_relaxed),
         };
         break;
-      case MetricKind::kGauge:
-        result.gauges[cell.name] = cell.sum.load(std::memory_order_relaxed);
-        break;
+      case MetricKind::kGauge: result.gauges[cell.name] = cell.sum.load(std::memory_order_relaxed); break;
     }
   }
   return result;

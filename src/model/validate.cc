@@ -130,8 +130,9 @@ class Checker {
     if (read == nullptr) return;
     if (read->max_disorder.value_or(Duration(0)) < Duration(0)) Report(transform, "the greatest disorder is negative");
     if (read->unbounded && !streaming_) {
-      Report(transform, "its input has no end, and batch mode waits for the end of input; run in streaming mode, or give "
-                        "it an end");
+      Report(transform,
+             "its input has no end, and batch mode waits for the end of input; run in streaming mode, or give "
+             "it an end");
     }
   }
 

@@ -146,8 +146,9 @@ TEST_F(ValidateTest, CombineGloballyWithDefaultsInWindows) {
 TEST_F(ValidateTest, UnboundedInputInTheGlobalWindow) {
   auto numbers = pipeline_ | "Endless" >> Read(Endless{});
   numbers | "Total" >> CombineGlobally(Sum{});
-  EXPECT_THAT(Mistakes(true), ElementsAre("Total: an aggregation of unbounded input in the global window would never fire; "
-                                      "apply WindowInto, or a trigger such as Repeatedly{AfterCount{1000}}"));
+  EXPECT_THAT(Mistakes(true),
+              ElementsAre("Total: an aggregation of unbounded input in the global window would never fire; "
+                          "apply WindowInto, or a trigger such as Repeatedly{AfterCount{1000}}"));
 }
 
 TEST_F(ValidateTest, UnboundedInputInTheGlobalWindowWithATrigger) {
@@ -292,8 +293,9 @@ TEST_F(ValidateTest, ASideInputThatIsNeverComplete) {
   auto pairs = pipeline_ | "Endless" >> Read(Endless{}) |
                "Pair" >> Map([](const std::int64_t& n) { return Pair{std::to_string(n), n}; });
   Numbers() | "Look" >> ParDo(Lookup{}).WithSideInput("names", AsMap(pairs));
-  EXPECT_THAT(Mistakes(true), ElementsAre("Look: side input \"names\" is unbounded and in the global window, so it would "
-                                      "never be complete and every element would wait; apply WindowInto to it"));
+  EXPECT_THAT(Mistakes(true),
+              ElementsAre("Look: side input \"names\" is unbounded and in the global window, so it would "
+                          "never be complete and every element would wait; apply WindowInto to it"));
 }
 
 // --- several pipelines, several inputs -----------------------------------------------------------------------------

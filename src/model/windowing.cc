@@ -15,14 +15,10 @@ std::ostream& operator<<(std::ostream& out, const BoundedWindow& window) { retur
 
 std::string ToString(PaneInfo::Timing timing) {
   switch (timing) {
-    case PaneInfo::Timing::kEarly:
-      return "EARLY";
-    case PaneInfo::Timing::kOnTime:
-      return "ON_TIME";
-    case PaneInfo::Timing::kLate:
-      return "LATE";
-    case PaneInfo::Timing::kUnknown:
-      return "UNKNOWN";
+    case PaneInfo::Timing::kEarly: return "EARLY";
+    case PaneInfo::Timing::kOnTime: return "ON_TIME";
+    case PaneInfo::Timing::kLate: return "LATE";
+    case PaneInfo::Timing::kUnknown: return "UNKNOWN";
   }
   return "UNKNOWN";
 }
@@ -30,10 +26,8 @@ std::string ToString(PaneInfo::Timing timing) {
 std::string WindowFn::ToString() const {
   const std::string offset = offset_micros == 0 ? "" : ", offset " + DurationToString(Duration(offset_micros));
   switch (kind) {
-    case Kind::kGlobal:
-      return "GlobalWindows";
-    case Kind::kFixed:
-      return "FixedWindows(" + DurationToString(Duration(size_micros)) + offset + ")";
+    case Kind::kGlobal: return "GlobalWindows";
+    case Kind::kFixed: return "FixedWindows(" + DurationToString(Duration(size_micros)) + offset + ")";
     case Kind::kSliding:
       return "SlidingWindows(" + DurationToString(Duration(size_micros)) + " every " +
              DurationToString(Duration(period_micros)) + offset + ")";

@@ -13,11 +13,11 @@
 namespace millrace {
 namespace {
 
+using testing::Collect;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Pair;
 using ::testing::UnorderedElementsAre;
-using testing::Collect;
 
 struct Mode {
   bool streaming;
@@ -92,14 +92,17 @@ struct Sale {
 
 TEST_P(BasicsTest, CombinesPerKeyAndGlobally) {
   auto sales = pipeline_ | "Sales" >> Create(std::vector<Sale>{{"a", 3}, {"b", 4}, {"a", 5}});
-  auto amounts = sales | "Amounts" >> Map([](const Sale& sale) { return KV<std::string, std::int64_t>{sale.shop, sale.amount}; });
+  auto amounts =
+      sales | "Amounts" >> Map([](const Sale& sale) { return KV<std::string, std::int64_t>{sale.shop, sale.amount}; });
   auto sums = Collect(amounts | "Sum" >> CombinePerKey(Sum{}), "Sums");
   auto maxima = Collect(amounts | "Max" >> CombinePerKey(Max{}), "Maxima");
   auto mean = Collect(amounts | "Values" >> Values() | "Mean" >> CombineGlobally(Mean{}), "Means");
   auto top = Collect(amounts | "Values2" >> Values() | "Top" >> CombineGlobally(Top<>{.n = 2}), "Tops");
   RunOk();
-  EXPECT_THAT(sums->values(), UnorderedElementsAre(KV<std::string, std::int64_t>{"a", 8}, KV<std::string, std::int64_t>{"b", 4}));
-  EXPECT_THAT(maxima->values(), UnorderedElementsAre(KV<std::string, std::int64_t>{"a", 5}, KV<std::string, std::int64_t>{"b", 4}));
+  EXPECT_THAT(sums->values(),
+              UnorderedElementsAre(KV<std::string, std::int64_t>{"a", 8}, KV<std::string, std::int64_t>{"b", 4}));
+  EXPECT_THAT(maxima->values(),
+              UnorderedElementsAre(KV<std::string, std::int64_t>{"a", 5}, KV<std::string, std::int64_t>{"b", 4}));
   EXPECT_THAT(mean->values(), ElementsAre(4.0));
   EXPECT_THAT(top->values(), ElementsAre(ElementsAre(5, 4)));
 }
@@ -139,7 +142,8 @@ std::vector<TimestampedValue<std::int64_t>> Seconds(std::int64_t count) {
 }
 
 TEST_P(BasicsTest, FixedWindows) {
-  auto sums = pipeline_ | "Numbers" >> Create(Seconds(10)) | "Window" >> WindowInto(FixedWindows{std::chrono::seconds(4)}) |
+  auto sums = pipeline_ | "Numbers" >> Create(Seconds(10)) |
+              "Window" >> WindowInto(FixedWindows{std::chrono::seconds(4)}) |
               "Sum" >> CombineGlobally(Sum{}).WithoutDefaults();
   auto seen = Collect(sums);
   RunOk();
@@ -155,7 +159,8 @@ TEST_P(BasicsTest, FixedWindows) {
 TEST_P(BasicsTest, SlidingWindowsEqualTheLoop) {
   const auto size = std::chrono::seconds(6);
   const auto period = std::chrono::seconds(4);
-  auto keyed = pipeline_ | "Numbers" >> Create(Seconds(50)) | "Keys" >> WithKeys([](const std::int64_t& n) { return n % 3; });
+  auto keyed =
+      pipeline_ | "Numbers" >> Create(Seconds(50)) | "Keys" >> WithKeys([](const std::int64_t& n) { return n % 3; });
   auto sums = keyed | "Window" >> WindowInto(SlidingWindows{size, period}) | "Sum" >> CombinePerKey(Sum{});
   auto again = sums | "Rekey" >> Map([](const KV<std::int64_t, std::int64_t>& kv) { return kv.value; }) |
                "Total" >> CombineGlobally(Sum{}).WithoutDefaults();
@@ -171,7 +176,8 @@ TEST_P(BasicsTest, SlidingWindowsEqualTheLoop) {
     }
   }
   std::map<std::pair<std::int64_t, std::int64_t>, std::int64_t> got;
-  for (const auto& element : seen->elements) got[{element.window.start.micros() / 1'000'000, element.value.key}] = element.value.value;
+  for (const auto& element : seen->elements)
+    got[{element.window.start.micros() / 1'000'000, element.value.key}] = element.value.value;
   std::map<std::int64_t, std::int64_t> got_totals;
   for (const auto& element : totals->elements) got_totals[element.window.start.micros() / 1'000'000] = element.value;
   EXPECT_EQ(got, expected);
@@ -219,12 +225,14 @@ TEST_P(BasicsTest, StateIsPerKey) {
 
 struct Flush {
   using Self = Flush;
-  void OnDue(const std::string& key, Timestamp at, CombiningState<"sum", SumFn<std::int64_t>> sum, Output<std::string> out) const {
+  void OnDue(const std::string& key, Timestamp at, CombiningState<"sum", SumFn<std::int64_t>> sum,
+             Output<std::string> out) const {
     out.Emit(key + "=" + std::to_string(sum.Read()) + "@" + std::to_string(at.millis() / 1000));
     sum.Clear();
   }
-  void ProcessElement(const KV<std::string, std::int64_t>& e, Timestamp at, CombiningState<"sum", SumFn<std::int64_t>> sum,
-                      Timer<"due", &Self::OnDue> due, Output<std::string>) const {
+  void ProcessElement(const KV<std::string, std::int64_t>& e, Timestamp at,
+                      CombiningState<"sum", SumFn<std::int64_t>> sum, Timer<"due", &Self::OnDue> due,
+                      Output<std::string>) const {
     sum.Add(e.value);
     due.Set(at + std::chrono::seconds(10));
   }
@@ -232,8 +240,9 @@ struct Flush {
 };
 
 TEST_P(BasicsTest, TimersFireInEventTime) {
-  auto in = Create(std::vector<TimestampedValue<KV<std::string, std::int64_t>>>{
-      {{"a", 1}, Timestamp::FromSeconds(1)}, {{"a", 2}, Timestamp::FromSeconds(5)}, {{"b", 7}, Timestamp::FromSeconds(2)}});
+  auto in = Create(std::vector<TimestampedValue<KV<std::string, std::int64_t>>>{{{"a", 1}, Timestamp::FromSeconds(1)},
+                                                                                {{"a", 2}, Timestamp::FromSeconds(5)},
+                                                                                {{"b", 7}, Timestamp::FromSeconds(2)}});
   auto out = pipeline_ | "In" >> in | "Flush" >> ParDo(Flush{});
   auto seen = Collect(out);
   RunOk();
@@ -293,10 +302,10 @@ TEST_P(BasicsTest, DeduplicatesById) {
 
 TEST_P(BasicsTest, MetricsAreSummedOverWorkers) {
   auto out = pipeline_ | "In" >> Create(Seconds(1000)) | "Meter" >> Map([](const std::int64_t& n) {
-               Metrics::Counter("seen").Increment();
-               Metrics::Distribution("values").Update(n);
-               return n;
-             });
+                                                           Metrics::Counter("seen").Increment();
+                                                           Metrics::Distribution("values").Update(n);
+                                                           return n;
+                                                         });
   Collect(out);
   const PipelineResult result = pipeline_.Run(Options());
   ASSERT_EQ(result.status, OkStatus());

@@ -55,13 +55,12 @@ TEST(SourceTest, WhatWasReadIsFinalizedOnceAfterTheRun) {
     auto told = std::make_shared<Told>();
     const std::int64_t count = random.Between(0, 300);
     Pipeline pipeline;
-    auto numbers =
-        pipeline | "Numbers" >> Read(Numbers{.count = count, .step = random.Between(1, 100), .told = told}) |
-        "NotYet" >> Map([told](const std::int64_t& n) {
-          const std::lock_guard lock(told->mutex);
-          EXPECT_TRUE(told->ranges.empty());
-          return n;
-        });
+    auto numbers = pipeline | "Numbers" >> Read(Numbers{.count = count, .step = random.Between(1, 100), .told = told}) |
+                   "NotYet" >> Map([told](const std::int64_t& n) {
+                     const std::lock_guard lock(told->mutex);
+                     EXPECT_TRUE(told->ranges.empty());
+                     return n;
+                   });
     auto seen = testing::Collect(numbers);
     RunOptions options;
     options.threads = static_cast<int>(random.Between(1, 4));

@@ -196,8 +196,8 @@ class Timer {
   std::size_t index_;
 };
 
-/// A timer that ProcessElement declares as `Timer<kName, ...>`, by its name alone: a handler cannot name itself in its own
-/// parameters.
+/// A timer that ProcessElement declares as `Timer<kName, ...>`, by its name alone: a handler cannot name itself in its
+/// own parameters.
 template <detail::FixedString kName>
 class TimerNamed {
  public:

@@ -83,8 +83,7 @@ detail::Labelled<std::decay_t<X>> Named(std::string label, X&& transform) {
 namespace detail {
 // In the namespace of its operand's base, so that it is found from everywhere.
 template <class X>
-  requires std::is_base_of_v<TransformBase, std::decay_t<X>> ||
-           std::is_same_v<PoisonTransform, std::decay_t<X>>
+  requires std::is_base_of_v<TransformBase, std::decay_t<X>> || std::is_same_v<PoisonTransform, std::decay_t<X>>
 Labelled<std::decay_t<X>> operator>>(std::string label, X&& transform) {
   return {std::move(label), std::forward<X>(transform)};
 }

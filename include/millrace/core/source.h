@@ -9,7 +9,8 @@
 //     StatusOr<std::vector<Restriction>> InitialRestrictions(const SplitOptions&) const {
 //       return std::vector{Restriction{.from = 0, .to = count}};
 //     }
-//     StatusOr<ProcessContinuation> Read(RestrictionTracker& tracker, WatermarkEstimator&, SourceOutput<Element>& out) {
+//     StatusOr<ProcessContinuation> Read(RestrictionTracker& tracker, WatermarkEstimator&, SourceOutput<Element>& out)
+//     {
 //       for (std::int64_t i = tracker.from(); tracker.TryClaim(i); ++i) out.Emit(i, Timestamp::Min());
 //       return ProcessContinuation::Stop();
 //     }
@@ -90,7 +91,8 @@ class RestrictionTracker {
     const bool bounded = limit_ != Restriction::kUnbounded;
     if (left <= 0 || fraction_of_remainder < 0 || fraction_of_remainder >= 1) return std::nullopt;
     if (!bounded && fraction_of_remainder > 0) return std::nullopt;
-    const std::int64_t split = next_ + (bounded ? static_cast<std::int64_t>(static_cast<double>(left) * fraction_of_remainder) : 0);
+    const std::int64_t split =
+        next_ + (bounded ? static_cast<std::int64_t>(static_cast<double>(left) * fraction_of_remainder) : 0);
     Restriction residual = restriction_;
     residual.from = split;
     residual.to = limit_;
@@ -155,7 +157,7 @@ struct BadRecord {
   std::int64_t position = 0;  // the row (from 0), line (from 1) or offset
   std::string field;          // empty where the whole record is at fault
   std::string reason;
-  std::string record;         // as it was read, if that is possible
+  std::string record;  // as it was read, if that is possible
 };
 
 namespace detail {
@@ -182,8 +184,8 @@ class SourceOutput {
     if (batch_.size() >= detail::kBatchElements) Flush();
   }
 
-  /// For readers that fill rows in place: `count` default rows (at most `kBatchElements`), whose timestamps must then be
-  /// set by `SetTime`, or removed by `Truncate`.
+  /// For readers that fill rows in place: `count` default rows (at most `kBatchElements`), whose timestamps must then
+  /// be set by `SetTime`, or removed by `Truncate`.
   T* Extend(std::size_t count) {
     if (batch_.size() + count > detail::kBatchElements) Flush();
     batch_.timestamps.Extend(count);

@@ -23,13 +23,14 @@ struct AfterProcessingTime {
 
 /// What may fire before or after the watermark: nothing, or repeatedly at a count, a delay, or whichever comes first.
 struct PaneTrigger {
-  std::int64_t count = 0;         // 0: no count
+  std::int64_t count = 0;          // 0: no count
   std::int64_t delay_micros = -1;  // −1: no delay
 
   constexpr PaneTrigger() = default;
   constexpr PaneTrigger(AfterCount after) : count(after.count) {}  // NOLINT: implicit by design, as is the next
   constexpr PaneTrigger(AfterProcessingTime after) : delay_micros(after.delay.count()) {}
-  constexpr PaneTrigger(AfterCount at, AfterProcessingTime after) : count(at.count), delay_micros(after.delay.count()) {}
+  constexpr PaneTrigger(AfterCount at, AfterProcessingTime after)
+      : count(at.count), delay_micros(after.delay.count()) {}
 
   constexpr bool fires() const { return count > 0 || delay_micros >= 0; }
   friend constexpr bool operator==(const PaneTrigger&, const PaneTrigger&) = default;
@@ -86,7 +87,9 @@ struct WindowingStrategy {
     return expiry <= end_of_time ? expiry : last > end_of_time ? last : end_of_time;
   }
   /// A window gives one pane only: nothing fires before the watermark and nothing can come after it.
-  constexpr bool fires_once() const { return trigger.on_time && !trigger.early.fires() && allowed_lateness.count() == 0; }
+  constexpr bool fires_once() const {
+    return trigger.on_time && !trigger.early.fires() && allowed_lateness.count() == 0;
+  }
   std::string ToString() const;
 };
 

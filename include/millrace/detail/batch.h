@@ -47,7 +47,8 @@ struct WindowColumn {
   }
   /// The same kind, and with it the same window or window function: rows of one may follow rows of the other.
   bool SameHeader(const WindowColumn& other) const {
-    return kind == other.kind && (kind == Kind::kEach || (kind == Kind::kUniform ? uniform == other.uniform : fn == other.fn));
+    return kind == other.kind &&
+           (kind == Kind::kEach || (kind == Kind::kUniform ? uniform == other.uniform : fn == other.fn));
   }
   void CopyHeader(const WindowColumn& other) {
     kind = other.kind;

@@ -122,8 +122,8 @@ class CombineKernel final : public AggregateKernel {
                         : reason == FiringReason::kDeadline ? pane.deadline_micros <= now_micros_
                                                             : pane.count > 0;
       if (fire) {
-        const auto timing = reason == FiringReason::kOnTime ? PaneInfo::Timing::kOnTime
-                                                            : pane.TimingOf(plan_.windowing.trigger, past);
+        const auto timing =
+            reason == FiringReason::kOnTime ? PaneInfo::Timing::kOnTime : pane.TimingOf(plan_.windowing.trigger, past);
         EmitPane(entry, window, timing, is_last);
         if (output_.full()) FlushOutput();
       } else if (pane.deadline_micros < next_deadline) {
@@ -289,8 +289,7 @@ class CombineKernel final : public AggregateKernel {
         i = end;
         continue;
       }
-      auto& entry =
-          current_->once.FindOrInsert(HashAt(i), SingleKey{}, [this] { return fn_.CreateAccumulator(); });
+      auto& entry = current_->once.FindOrInsert(HashAt(i), SingleKey{}, [this] { return fn_.CreateAccumulator(); });
       for (; i < end; ++i) fn_.AddInput(entry.value, rows.values[i]);
     }
   }
@@ -344,7 +343,8 @@ class CombineKernel final : public AggregateKernel {
 
   void AddValue(std::uint64_t hash, const Row& row) {
     if (plan_.panes) {
-      auto& entry = current_->panes.FindOrInsert(hash, KeyOf(row), [this] { return Paned{fn_.CreateAccumulator(), {}}; });
+      auto& entry =
+          current_->panes.FindOrInsert(hash, KeyOf(row), [this] { return Paned{fn_.CreateAccumulator(), {}}; });
       fn_.AddInput(entry.value.accumulator, ValueOf(row));
       Touch(entry, 1);
     } else {
@@ -574,7 +574,7 @@ class CombineKernel final : public AggregateKernel {
   std::vector<Lifted> lifted_;
   LiftingPays lifting_pays_;
   std::vector<std::unique_ptr<Batch<PartialRow>>> partials_;  // by worker
-  Shuffle<Row> shuffle_;  // of elements that are not lifted
+  Shuffle<Row> shuffle_;                                      // of elements that are not lifted
   ShardedTable<K, Accumulator> merged_;
   std::vector<ShardedTable<K, Accumulator>> spares_;
   OutputBuffer<OutputRow> output_;

@@ -156,9 +156,7 @@ class FlatTable {
   static constexpr std::uint8_t kDirty = 0x40;
 
   // Bits 48 to 53 of the hash: the slot comes from the lowest, the shard from the highest.
-  static std::uint8_t Tag(std::uint64_t hash) {
-    return static_cast<std::uint8_t>(kOccupied | ((hash >> 48) & 0x3F));
-  }
+  static std::uint8_t Tag(std::uint64_t hash) { return static_cast<std::uint8_t>(kOccupied | ((hash >> 48) & 0x3F)); }
 
 #if defined(__SSE2__)
   struct Group {
@@ -197,7 +195,8 @@ class FlatTable {
       const Group group(control_ + start);
       for (std::uint32_t match = group.Match(tag); match != 0; match &= match - 1) {
         const std::size_t slot = (start + static_cast<std::size_t>(std::countr_zero(match))) & mask;
-        if (KeysEqual(entries_[slot].key, key)) [[likely]] return slot;
+        if (KeysEqual(entries_[slot].key, key)) [[likely]]
+          return slot;
       }
       if (group.Empty() != 0) return kNone;
       start = (start + kGroup) & mask;
@@ -264,9 +263,7 @@ class FlatTable {
   }
 
   static constexpr std::size_t kAlignment = alignof(Entry) > 16 ? alignof(Entry) : 16;
-  static constexpr std::size_t RoundUp(std::size_t bytes) {
-    return (bytes + kAlignment - 1) / kAlignment * kAlignment;
-  }
+  static constexpr std::size_t RoundUp(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
   void Release() {
     if constexpr (!std::is_trivially_destructible_v<Entry>) {

@@ -83,7 +83,9 @@ std::uint64_t KeyHash(const K& key) {
 /// Equality of keys: `==` where the type has one, field by field otherwise.
 template <class K>
 bool KeyEqual(const K& a, const K& b) {
-  if constexpr (requires { { a == b } -> std::convertible_to<bool>; }) {
+  if constexpr (requires {
+                  { a == b } -> std::convertible_to<bool>;
+                }) {
     return a == b;
   } else {
     bool equal = true;

@@ -80,8 +80,8 @@ class OperatorContext {
   /// come later, and `ProcessRemote` of this one, while it waits for room: call it with no reference into one's own
   /// state.
   virtual void Ship(int worker, std::unique_ptr<BatchBase> batch) = 0;
-  /// An empty batch that this operator has received from another worker, to be filled and shipped again, or null. Without
-  /// it memory would wander from the sender's to the receiver's thread.
+  /// An empty batch that this operator has received from another worker, to be filled and shipped again, or null.
+  /// Without it memory would wander from the sender's to the receiver's thread.
   virtual std::unique_ptr<BatchBase> TakeSpare() = 0;
   /// The side input `index` for the window that the main window `window` maps to, or null while it is not ready.
   virtual SideInputValue GetSideInput(int index, const BoundedWindow& window) = 0;

@@ -135,7 +135,8 @@ class OutputBuffer {
 
   Batch<T> batch_;
   const BatchBase* input_ = nullptr;
-  bool same_header_ = false;  // the batch has windows and panes in the same form as the input: rows are appended as such
+  bool same_header_ =
+      false;  // the batch has windows and panes in the same form as the input: rows are appended as such
   std::size_t mark_ = 0;
   OutputPort* port_ = nullptr;
 };

@@ -13,11 +13,11 @@ inline constexpr std::int64_t kNoDeadline = std::numeric_limits<std::int64_t>::m
 
 /// What a key and window remember between panes.
 struct PaneCell {
-  std::int64_t count = 0;                    // elements since the last pane
+  std::int64_t count = 0;                      // elements since the last pane
   std::int64_t deadline_micros = kNoDeadline;  // of processing time
-  std::int32_t index = 0;                    // of the next pane
+  std::int32_t index = 0;                      // of the next pane
   std::int32_t nonspeculative_index : 31 = 0;  // of the next on-time or late pane
-  bool all_late : 1 = false;                 // the first element came after the on-time firing of its window
+  bool all_late : 1 = false;                   // the first element came after the on-time firing of its window
 
   /// `elements` more have come, `past` the end of their window or not: true if the pane is to fire now.
   bool Add(const Trigger& window_trigger, bool past, std::int64_t elements, std::int64_t now_micros) {
@@ -34,8 +34,8 @@ struct PaneCell {
     return false;
   }
 
-  /// The timing of a pane that fires now, as in Beam: without a firing at the watermark, the first pane after the end of
-  /// the window is the on-time one, unless nothing of it had come by then.
+  /// The timing of a pane that fires now, as in Beam: without a firing at the watermark, the first pane after the end
+  /// of the window is the on-time one, unless nothing of it had come by then.
   PaneInfo::Timing TimingOf(const Trigger& trigger, bool past) const {
     if (!past) return PaneInfo::Timing::kEarly;
     const bool on_time = !trigger.on_time && nonspeculative_index == 0 && !all_late;

@@ -42,8 +42,9 @@ struct OutputBuffers<TypeList<Output<T>...>> {
   template <class U>
   OutputBuffer<U>& OfType() {
     constexpr std::size_t kIndex = kIndexOf<TypeList<T...>, U>;
-    static_assert(kIndex < sizeof...(T), "Millrace: FinishBundle, timer handlers and OnWindowExpiration can only emit "
-                                         "to an Output<T> that ProcessElement has, too.");
+    static_assert(kIndex < sizeof...(T),
+                  "Millrace: FinishBundle, timer handlers and OnWindowExpiration can only emit "
+                  "to an Output<T> that ProcessElement has, too.");
     return std::get<kIndex>(buffers);
   }
 };

@@ -82,9 +82,8 @@ class ShardedTable {
 
   void Divide() {
     shards_.resize(kShards);
-    whole_.MoveInto([this](std::uint64_t hash) -> FlatTable<K, V>& {
-      return shards_[static_cast<std::size_t>(ShardOf(hash))];
-    });
+    whole_.MoveInto(
+        [this](std::uint64_t hash) -> FlatTable<K, V>& { return shards_[static_cast<std::size_t>(ShardOf(hash))]; });
   }
 
   FlatTable<K, V> whole_;

@@ -59,7 +59,7 @@ class Shuffle {
 
  private:
   OperatorContext* context_ = nullptr;
-  std::vector<std::unique_ptr<Batch<Row>>> open_;                    // by worker
+  std::vector<std::unique_ptr<Batch<Row>>> open_;  // by worker
   std::vector<std::pair<int, std::unique_ptr<Batch<Row>>>> full_;
 };
 

@@ -101,8 +101,9 @@ template <class T>
 struct SingletonCollector {
   using Element = T;
   using Value = T;
-  static constexpr const char* kRefusal = "AsSingleton allows one element per window; combine them first, or use "
-                                          "AsIterable";
+  static constexpr const char* kRefusal =
+      "AsSingleton allows one element per window; combine them first, or use "
+      "AsIterable";
   static bool Add(Value& value, const T& element, bool fresh, bool first_pane) {
     value = element;
     return fresh || !first_pane;

@@ -214,9 +214,8 @@ class StatefulKernel final : public Operator, private TimerRequests {
     std::string error;
     const bool done = TryElement(
         [&] {
-          Invoke(entry.value, call, typename Traits::Arguments{}, [&](auto&&... arguments) {
-            Traits::Process::Call(fn_, element, arguments...);
-          });
+          Invoke(entry.value, call, typename Traits::Arguments{},
+                 [&](auto&&... arguments) { Traits::Process::Call(fn_, element, arguments...); });
         },
         [&] { RollBack(entry.value); }, &error);
     if (done) return Commit(entry.value, entry.key, window);
@@ -246,8 +245,9 @@ class StatefulKernel final : public Operator, private TimerRequests {
       return P(std::get<kIndex>(state.cells.cells), std::get<kIndex>(undos_.undos));
     } else if constexpr (kIsTimerNamed<P>) {
       constexpr std::size_t kIndex = TimerIndex<Timers>::Of(P::name());
-      static_assert(kIndex < Timers::kSize, "Millrace: TimerNamed<\"name\"> names no timer of this DoFn; ProcessElement "
-                                            "declares a timer as Timer<\"name\", &Self::Handler>.");
+      static_assert(kIndex < Timers::kSize,
+                    "Millrace: TimerNamed<\"name\"> names no timer of this DoFn; ProcessElement "
+                    "declares a timer as Timer<\"name\", &Self::Handler>.");
       return P(*this, kIndex);
     } else if constexpr (kIsTimer<P>) {
       return P(*this, kIndexOf<Timers, P>);

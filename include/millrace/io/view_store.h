@@ -99,8 +99,9 @@ class ViewStore {
  public:
   virtual ~ViewStore() = default;
 
-  /// Makes the view, or finds it; new views are declared while no epoch is pending. INVALID_ARGUMENT for a name or column that cannot be, or a key that has no order (a
-  /// list or a map); FAILED_PRECONDITION if the store has a view of that name with other columns or types.
+  /// Makes the view, or finds it; new views are declared while no epoch is pending. INVALID_ARGUMENT for a name or
+  /// column that cannot be, or a key that has no order (a list or a map); FAILED_PRECONDITION if the store has a view
+  /// of that name with other columns or types.
   virtual Status Declare(const ViewDescriptor& view) = 0;
 
   /// Appends versions of cells as part of `epoch`; nothing is visible before `Commit`. For an epoch that was committed

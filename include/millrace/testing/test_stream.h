@@ -59,7 +59,8 @@ struct TestStreamSource {
     const auto count = static_cast<std::int64_t>(events->size());
     for (std::int64_t i = 0; i + 1 < count; ++i) {
       if ((*events)[static_cast<std::size_t>(i)].watermark == Timestamp::Max()) {
-        return InvalidArgumentError("event " + std::to_string(i) + " of the TestStream is AdvanceWatermarkToInfinity, "
+        return InvalidArgumentError("event " + std::to_string(i) +
+                                    " of the TestStream is AdvanceWatermarkToInfinity, "
                                     "which ends the pipeline; let it be the last");
       }
     }

@@ -15,8 +15,9 @@ struct DeadLetters : detail::TransformBase {
 
   template <class T>
   void Expand(const PCollection<T>& in) const {
-    static_assert(detail::kDescribable<T>, "Millrace: a dead letter is kept as JSON, so its type needs a schema: a plain "
-                                           "struct, a string or a number.");
+    static_assert(detail::kDescribable<T>,
+                  "Millrace: a dead letter is kept as JSON, so its type needs a schema: a plain "
+                  "struct, a string or a number.");
     detail::GraphAccess::GraphOf(in).Add({detail::GraphAccess::IndexOf(in)}, {}, detail::DeadLettersPayload{name});
   }
 

@@ -36,8 +36,9 @@ struct ReadTransform : TransformBase {
 
   auto Expand(Pipeline& pipeline) const {
     if constexpr (!IsSource<S>) {
-      static_assert(IsSource<S>, "Millrace: Read needs a source: a type with Element, InitialRestrictions and Read "
-                                 "(millrace/core/source.h).");
+      static_assert(IsSource<S>,
+                    "Millrace: Read needs a source: a type with Element, InitialRestrictions and Read "
+                    "(millrace/core/source.h).");
       return Poison{};
     } else {
       using T = typename S::Element;
@@ -45,7 +46,9 @@ struct ReadTransform : TransformBase {
       payload.source_name = ShortTypeName(typeid(S));
       payload.max_disorder = max_disorder;
       if constexpr (requires { S::kUnbounded; }) payload.unbounded = S::kUnbounded;
-      payload.initial_restrictions = [s = source](const SplitOptions& options) { return s.InitialRestrictions(options); };
+      payload.initial_restrictions = [s = source](const SplitOptions& options) {
+        return s.InitialRestrictions(options);
+      };
       payload.make = [s = source](SourceSink& sink) { return std::make_unique<TypedSourceReader<S>>(s, sink); };
       Graph& graph = pipeline.graph();
       const int transform = graph.Add({}, {&TypeInfoOf<T>(), &TypeInfoOf<BadRecord>()}, std::move(payload));

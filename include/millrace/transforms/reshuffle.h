@@ -9,7 +9,8 @@ namespace millrace {
 struct Reshuffle : detail::TransformBase {
   template <class T>
   auto Expand(const PCollection<T>& in) const {
-    return detail::AddUnary<T>(in, detail::ReshufflePayload{[] { return std::make_unique<detail::ReshuffleKernel<T>>(); }});
+    return detail::AddUnary<T>(in,
+                               detail::ReshufflePayload{[] { return std::make_unique<detail::ReshuffleKernel<T>>(); }});
   }
 };
 

@@ -33,8 +33,9 @@ struct View : detail::TransformBase {
   template <class T>
   auto Expand(const PCollection<T>& in) const {
     if constexpr (!detail::kIsKv<T>) {
-      static_assert(detail::kIsKv<T>, "Millrace: a View needs a keyed result, PCollection<KV<K, V>>: the key is what "
-                                      "readers look up.");
+      static_assert(detail::kIsKv<T>,
+                    "Millrace: a View needs a keyed result, PCollection<KV<K, V>>: the key is what "
+                    "readers look up.");
       return detail::Poison{};
     } else {
       detail::Graph& graph = detail::GraphAccess::GraphOf(in);

@@ -55,8 +55,8 @@ Status Prepare(const exec::Plan& plan, Shared& shared) {
     }
     if (node.is_collector) {
       const std::unique_ptr<detail::Operator> collector = node.make();
-      side_input = std::make_unique<SharedSideInput>(
-          node.side_window_fn, static_cast<detail::SideInputOperator&>(*collector).Empty());
+      side_input = std::make_unique<SharedSideInput>(node.side_window_fn,
+                                                     static_cast<detail::SideInputOperator&>(*collector).Empty());
     }
     shared.restrictions.push_back(std::move(restrictions));
     shared.side_inputs.push_back(std::move(side_input));
@@ -120,7 +120,9 @@ class Run {
   // Until the workers have finished: reports progress, and carries a cancellation over.
   void Watch() {
     const bool reports = options_.on_progress != nullptr;
-    const auto interval = std::chrono::microseconds(options_.cancel != nullptr ? std::min<Duration>(options_.progress_interval, std::chrono::milliseconds(20)) : options_.progress_interval);
+    const auto interval = std::chrono::microseconds(
+        options_.cancel != nullptr ? std::min<Duration>(options_.progress_interval, std::chrono::milliseconds(20))
+                                   : options_.progress_interval);
     auto next_report = started_ + options_.progress_interval;
     std::unique_lock lock(mutex_);
     while (running_ > 0) {
@@ -206,6 +208,8 @@ class Run {
 
 }  // namespace
 
-PipelineResult RunNative(const detail::Graph& graph, const RunOptions& options) { return Run(graph, options).Execute(); }
+PipelineResult RunNative(const detail::Graph& graph, const RunOptions& options) {
+  return Run(graph, options).Execute();
+}
 
 }  // namespace millrace::native

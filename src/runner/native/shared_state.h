@@ -29,7 +29,7 @@ class SharedRestrictions final : public exec::RestrictionQueue {
 
   std::mutex mutex_;
   std::deque<Restriction> bounded_;
-  std::deque<Timestamp> bounded_low_;  // the least event time of each restriction and all behind it
+  std::deque<Timestamp> bounded_low_;               // the least event time of each restriction and all behind it
   std::vector<std::deque<Restriction>> unbounded_;  // by worker
   std::atomic<std::int64_t> low_{Timestamp::Max().micros()};
 };

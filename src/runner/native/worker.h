@@ -1,9 +1,9 @@
 // One worker: a thread that reads sources, runs operators, and exchanges batches with the other workers.
 //
 // Queues are bounded. A worker that meets a full queue of operator k works on its own messages for operators k and
-// later until there is room. Since the last operators ship nothing, some worker always gets on, so bounded queues cannot
-// lock each other up; and since a kernel ships only when it holds no reference into its state, receiving in the middle
-// of shipping is safe.
+// later until there is room. Since the last operators ship nothing, some worker always gets on, so bounded queues
+// cannot lock each other up; and since a kernel ships only when it holds no reference into its state, receiving in the
+// middle of shipping is safe.
 #pragma once
 
 #include <functional>
@@ -22,9 +22,9 @@ struct Shared {
   bool streaming = false;
   std::function<Timestamp()> clock;
   RunState state;
-  std::vector<std::unique_ptr<Inbox>> inboxes;                       // by worker
-  std::vector<std::unique_ptr<SharedRestrictions>> restrictions;     // by node; null if no source
-  std::vector<std::unique_ptr<SharedSideInput>> side_inputs;         // by node; null if no collector
+  std::vector<std::unique_ptr<Inbox>> inboxes;                    // by worker
+  std::vector<std::unique_ptr<SharedRestrictions>> restrictions;  // by node; null if no source
+  std::vector<std::unique_ptr<SharedSideInput>> side_inputs;      // by node; null if no collector
 };
 
 class Worker final : private exec::WorkerEnvironment {
@@ -39,7 +39,9 @@ class Worker final : private exec::WorkerEnvironment {
   /// After a run that has ended well.
   void FinalizeSources() { graph_.FinalizeSources(); }
   /// The least watermark of this worker's sources; any thread may ask.
-  Timestamp source_watermark() const { return Timestamp::FromMicros(source_watermark_.load(std::memory_order_relaxed)); }
+  Timestamp source_watermark() const {
+    return Timestamp::FromMicros(source_watermark_.load(std::memory_order_relaxed));
+  }
 
  private:
   int worker() const override { return index_; }
