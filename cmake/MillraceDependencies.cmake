@@ -44,4 +44,5 @@ set(MILLRACE_LIGHT_THIRD_PARTY
   nlohmann_json::nlohmann_json
   simdjson::simdjson
   CLI11::CLI11)
-set(MILLRACE_HEAVY_THIRD_PARTY RocksDB::rocksdb-shared DuckDB::DuckDB)
+# libstdc++ comes before them: libduckdb exports a few of its functions, and whoever resolves a reference first is loaded.
+set(MILLRACE_HEAVY_THIRD_PARTY stdc++ RocksDB::rocksdb-shared DuckDB::DuckDB)
