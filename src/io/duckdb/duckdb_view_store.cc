@@ -30,7 +30,8 @@ struct DuckdbViewStore::PendingEpoch {
 
   std::mutex mutex;  // guards what follows; taken after the store's mutex is released
   Connection connection;
-  std::map<std::string, Appender> appenders;  // by view
+  std::map<std::string, Appender> appenders;      // by view
+  std::map<std::string, Appender> row_appenders;  // by table of the caller's
   std::map<std::shared_ptr<View>, std::uint64_t> cells;
 };
 
@@ -310,6 +311,26 @@ Status DuckdbViewStore::Append(std::string_view name, std::uint64_t epoch, std::
   return status.WithContext("view " + view->name);
 }
 
+Status DuckdbViewStore::AppendRows(const std::string& table, const std::vector<columnar::ColumnSpec>& columns,
+                                   std::uint64_t epoch, const std::vector<ColumnSource>& sources, std::size_t count) {
+  std::shared_ptr<PendingEpoch> pending;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (epoch <= last_epoch_ || count == 0) return OkStatus();
+    StatusOr<std::shared_ptr<PendingEpoch>> found_epoch = FindEpoch(epoch);
+    if (!found_epoch.ok()) return found_epoch.status();
+    pending = *found_epoch;
+  }
+  std::lock_guard<std::mutex> lock(pending->mutex);
+  auto appender = pending->row_appenders.find(table);
+  if (appender == pending->row_appenders.end()) {
+    StatusOr<Appender> opened = pending->connection.Append("main", table, columns);
+    if (!opened.ok()) return opened.status();
+    appender = pending->row_appenders.emplace(table, std::move(*opened)).first;
+  }
+  return appender->second.Append(sources, count);
+}
+
 Status DuckdbViewStore::Commit(std::uint64_t epoch) {
   std::lock_guard<std::mutex> commit_lock(commit_mutex_);
   std::shared_ptr<PendingEpoch> pending;
@@ -335,7 +356,9 @@ Status DuckdbViewStore::Commit(std::uint64_t epoch) {
   }
   if (!status.ok()) return status;
   for (auto& [name, appender] : pending->appenders) status = status.ok() ? appender.Flush() : status;
+  for (auto& [table, appender] : pending->row_appenders) status = status.ok() ? appender.Flush() : status;
   pending->appenders.clear();
+  pending->row_appenders.clear();
   if (status.ok()) {
     status = pending->connection.Execute("INSERT INTO millrace._epochs VALUES (" + std::to_string(epoch) + "); COMMIT");
   }

@@ -36,6 +36,10 @@ class DuckdbViewStore : public ViewStore {
 
   Status Declare(const ViewDescriptor& view) override;
   Status Append(std::string_view view, std::uint64_t epoch, std::span<const Cell> cells) override;
+  /// Appends rows to a table of the caller's in the schema `main`, which exists and has these columns, as part of
+  /// `epoch`: they are committed in the transaction of its cells, and once as these are.
+  Status AppendRows(const std::string& table, const std::vector<columnar::ColumnSpec>& columns, std::uint64_t epoch,
+                    const std::vector<columnar::ColumnSource>& sources, std::size_t count);
   Status Commit(std::uint64_t epoch) override;
   Status Discard(std::uint64_t epoch) override;
   StatusOr<std::uint64_t> LastEpoch() const override;

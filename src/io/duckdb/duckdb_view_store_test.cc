@@ -86,6 +86,38 @@ TEST(DuckdbViewStoreTest, SupersededCellsAreDeletedInTheBackground) {
   FAIL() << "still " << count << " versions of 50 cells";
 }
 
+struct NoteRow {
+  std::string text;
+  std::int64_t number = 0;
+};
+
+TEST(DuckdbViewStoreTest, RowsOfOtherTablesAreCommittedWithTheEpoch) {
+  auto store = *DuckdbViewStore::Open({});
+  columnar::Connection connection = *store->database().Connect();
+  ASSERT_EQ(connection.Execute("CREATE TABLE notes (text VARCHAR, number BIGINT)"), OkStatus());
+  const std::vector<columnar::ColumnSpec> columns = columnar::ColumnsOf(SchemaOf<NoteRow>());
+  const auto append = [&](std::uint64_t epoch, const std::vector<NoteRow>& rows) {
+    std::vector<columnar::ColumnSource> sources;
+    for (const Field& field : SchemaOf<NoteRow>().fields()) {
+      sources.push_back({.base = rows.data(), .stride = sizeof(NoteRow), .offset = field.offset});
+    }
+    return store->AppendRows("notes", columns, epoch, sources, rows.size());
+  };
+  ASSERT_EQ(append(1, {{"a", 1}, {"b", 2}}), OkStatus());
+  ASSERT_EQ(append(1, {{"c", 3}}), OkStatus());
+  ASSERT_EQ(append(2, {{"later", 9}}), OkStatus());
+  EXPECT_THAT(Rows(*store, "SELECT * FROM notes"), ::testing::IsEmpty());
+  EXPECT_EQ(store->Commit(2).code(), StatusCode::kFailedPrecondition);
+  ASSERT_EQ(store->Commit(1), OkStatus());
+  ASSERT_EQ(append(1, {{"again", 1}}), OkStatus());
+  ASSERT_EQ(store->Commit(1), OkStatus());
+  ASSERT_EQ(store->Discard(2), OkStatus());
+  EXPECT_THAT(Rows(*store, "SELECT * FROM notes"), ::testing::ElementsAre("a|1", "b|2", "c|3"));
+  const Status missing = store->AppendRows("nothing", columns, 2, {}, 1);
+  EXPECT_FALSE(missing.ok());
+  EXPECT_THAT(missing.message(), ::testing::HasSubstr("nothing"));
+}
+
 TEST(DuckdbViewStoreTest, TextThatIsNotUtf8IsRefused) {
   auto store = *DuckdbViewStore::Open({});
   ASSERT_EQ(store->Declare({.name = "n", .key = &TypeOf<std::string>(), .value = &TypeOf<std::int64_t>()}), OkStatus());
