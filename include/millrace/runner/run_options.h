@@ -14,6 +14,7 @@ namespace millrace {
 
 class ViewSink;
 class DeadLetterSink;
+class StatusBoard;
 
 /// How far a run has come; see `RunOptions::on_progress`.
 struct Progress {
@@ -42,6 +43,8 @@ struct RunOptions {
   /// Called about every `progress_interval` from the calling thread of `Run`, and once at the end.
   std::function<void(const Progress&)> on_progress = nullptr;
   Duration progress_interval = std::chrono::milliseconds(200);
+  /// Where the run's status is published, about every `progress_interval` and once at the end; null: nowhere.
+  std::shared_ptr<StatusBoard> status = nullptr;
   /// Processing time; null: the system's clock. Tests give one of their own.
   std::function<Timestamp()> processing_time = nullptr;
 };
