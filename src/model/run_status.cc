@@ -25,9 +25,9 @@ const SourceStatus* FindSource(const RunStatus& status, std::string_view label) 
   return found == status.sources.end() ? nullptr : &*found;
 }
 
-// Tenths are enough for a person: "2.1s", "3m20s".
+// As precise as a person wants it: "210ms", "2s", "3m20s".
 std::string RoughText(Duration duration) {
-  const Duration unit = duration < std::chrono::minutes(1) ? Duration(100'000) : Duration(1'000'000);
+  const Duration unit = duration < std::chrono::seconds(1) ? Duration(1'000) : Duration(1'000'000);
   return DurationToString(Duration(duration.count() / unit.count() * unit.count()));
 }
 
@@ -43,6 +43,11 @@ const PartitionStatus* SlowestPartition(const SourceStatus& source) {
   return slowest;
 }
 
+std::optional<std::int64_t> LagOf(const PartitionStatus& partition) {
+  if (!partition.end) return std::nullopt;
+  return std::max<std::int64_t>(0, *partition.end - partition.position);
+}
+
 std::string WhyOfPartition(const SourceStatus& source, const PartitionStatus& partition) {
   std::string text;
   if (partition.idle) {
@@ -50,9 +55,10 @@ std::string WhyOfPartition(const SourceStatus& source, const PartitionStatus& pa
   } else if (source.partitions.size() > 1) {
     text = "the least of " + std::to_string(source.partitions.size()) + " partitions";
   }
-  if (partition.lag && *partition.lag > 0) {
-    text += (text.empty() ? "" : ", ") + std::to_string(*partition.lag) + " behind the end";
-  } else if (partition.lag && !partition.idle) {
+  const std::optional<std::int64_t> lag = LagOf(partition);
+  if (lag && *lag > 0) {
+    text += (text.empty() ? "" : ", ") + std::to_string(*lag) + " behind the end";
+  } else if (lag && !partition.idle) {
     text += std::string(text.empty() ? "" : ", ") + "read to the end";
   }
   return text;
@@ -188,9 +194,7 @@ namespace {
 
 void DeriveLags(RunStatus& status) {
   for (SourceStatus& source : status.sources) {
-    for (PartitionStatus& partition : source.partitions) {
-      if (partition.end) partition.lag = std::max<std::int64_t>(0, *partition.end - partition.position);
-    }
+    for (PartitionStatus& partition : source.partitions) partition.lag = LagOf(partition);
   }
   status.state_bytes = 0;
   for (const StepStatus& step : status.steps) status.state_bytes += step.state_bytes;
