@@ -4,7 +4,8 @@
 #include <utility>
 #include <vector>
 
-#include "millrace/detail/combine_kernel.h"
+#include "millrace/detail/combine_row.h"
+#include "millrace/detail/hash.h"
 
 namespace millrace::exec {
 
