@@ -2,16 +2,14 @@
 
 #include <algorithm>
 #include <atomic>
-#include <optional>
 #include <utility>
 
+#include "io/duckdb/cell_columns.h"
 #include "io/duckdb/view_sql.h"
-#include "millrace/core/timestamp.h"
 
 namespace millrace::io_duckdb {
 
 using columnar::Appender;
-using columnar::ColumnSource;
 using columnar::Connection;
 using columnar::QuoteLiteral;
 
@@ -38,112 +36,6 @@ struct DuckdbViewStore::PendingEpoch {
 namespace {
 
 constexpr std::int64_t kFormat = 1;
-
-// The places of the columns' values for a span of cells, as the appender wants them.
-class CellSources {
- public:
-  CellSources(std::span<const Cell> cells, const columnar::ViewColumns& columns, std::uint64_t epoch)
-      : cells_(cells), epoch_(epoch) {
-    for (const Cell& cell : cells) {
-      keys_.push_back(cell.key);
-      values_.push_back(cell.value);
-      removed_.push_back(cell.value == nullptr);
-      starts_.push_back(cell.window_start == Timestamp::Min() ? nullptr : &cell.window_start);
-      ends_.push_back(cell.window_end == Timestamp::Max() ? nullptr : &cell.window_end);
-    }
-    for (const columnar::ViewColumn& column : columns.key) AddObjects(keys_, column.offset);
-    AddObjects(starts_, 0);
-    AddObjects(ends_, 0);
-    for (const columnar::ViewColumn& column : columns.value) AddObjects(values_, column.offset);
-    AddMember(&cells.front().version.generation);
-    AddMember(&cells.front().version.attempt);
-    AddMember(&cells.front().version.pane);
-    AddMember(&cells.front().timing);
-    AddMember(&cells.front().is_final);
-    sources_.push_back({.base = removed_.data(), .stride = 1});
-    sources_.push_back({.base = &epoch_, .stride = 0});
-  }
-  CellSources(const CellSources&) = delete;
-  CellSources& operator=(const CellSources&) = delete;
-
-  const std::vector<ColumnSource>& sources() const { return sources_; }
-
- private:
-  void AddObjects(const std::vector<const void*>& objects, std::size_t offset) {
-    sources_.push_back({.objects = objects.data(), .offset = offset});
-  }
-  void AddMember(const void* member) { sources_.push_back({.base = member, .stride = sizeof(Cell)}); }
-
-  std::span<const Cell> cells_;
-  std::uint64_t epoch_;
-  std::vector<const void*> keys_;
-  std::vector<const void*> values_;
-  std::vector<const void*> starts_;
-  std::vector<const void*> ends_;
-  std::vector<std::uint8_t> removed_;
-  std::vector<ColumnSource> sources_;
-};
-
-// Objects of the view's key and value types that the cells of a read are decoded into, one after another.
-class CellReader {
- public:
-  CellReader(const ViewDescriptor& view, const columnar::ViewColumns& columns)
-      : columns_(columns), key_(*view.key), value_(*view.value) {}
-
-  Status Bind(columnar::Result& result) {
-    for (const columnar::ViewColumn& column : columns_.key) Add(*column.type, key_.At(column.offset));
-    Add(TypeOf<std::optional<Timestamp>>(), &start_);
-    Add(TypeOf<std::optional<Timestamp>>(), &end_);
-    for (const columnar::ViewColumn& column : columns_.value) Add(*column.type, value_.At(column.offset));
-    Add(TypeOf<std::uint64_t>(), &cell_.version.generation);
-    Add(TypeOf<std::uint64_t>(), &cell_.version.attempt);
-    Add(TypeOf<std::uint64_t>(), &cell_.version.pane);
-    Add(TypeOf<std::uint8_t>(), &cell_.timing);
-    Add(TypeOf<bool>(), &cell_.is_final);
-    for (std::size_t i = 0; i < targets_.size(); ++i) {
-      Status status = result.Bind(i, *targets_[i].first);
-      if (!status.ok()) return status;
-    }
-    return OkStatus();
-  }
-
-  StatusOr<Cell> Decode(columnar::Result& result, std::size_t row) {
-    issues_.clear();
-    for (std::size_t i = 0; i < targets_.size(); ++i) result.Decode(i, row, 1, targets_[i].second, 0, &issues_);
-    if (!issues_.empty()) return DataLossError("a stored cell cannot be read: " + issues_.front().ToString());
-    cell_.key = key_.At(0);
-    cell_.value = value_.At(0);
-    cell_.window_start = start_.value_or(Timestamp::Min());
-    cell_.window_end = end_.value_or(Timestamp::Max());
-    return cell_;
-  }
-
- private:
-  // A default object of a type.
-  class Scratch {
-   public:
-    explicit Scratch(const Type& type) : type_(type), object_(type.create()) {}
-    ~Scratch() { type_.destroy(object_); }
-    Scratch(const Scratch&) = delete;
-    Scratch& operator=(const Scratch&) = delete;
-    void* At(std::size_t offset) const { return static_cast<char*>(object_) + offset; }
-
-   private:
-    const Type& type_;
-    void* object_;
-  };
-
-  void Add(const Type& type, void* target) { targets_.emplace_back(&type, target); }
-
-  const columnar::ViewColumns& columns_;
-  Scratch key_;
-  Scratch value_;
-  std::optional<Timestamp> start_;
-  std::optional<Timestamp> end_;
-  Cell cell_;
-  std::vector<std::pair<const Type*, void*>> targets_;
-  std::vector<columnar::FieldIssue> issues_;
-};
 
 StatusOr<CellTableState> StateOf(Connection& connection, const std::string& view) {
   StatusOr<std::int64_t> rows =
