@@ -10,6 +10,7 @@
 namespace millrace::io_duckdb {
 
 using columnar::Appender;
+using columnar::ColumnSource;
 using columnar::Connection;
 using columnar::QuoteLiteral;
 
