@@ -40,6 +40,11 @@ std::optional<Firing> WindowSet::Next() {
   return std::nullopt;
 }
 
+void WindowSet::Restore(const BoundedWindow& window, bool unfired) {
+  expiries_.insert(window);
+  if (unfired) unfired_.insert(window);
+}
+
 std::vector<BoundedWindow> WindowSet::OpenWindows() const { return {expiries_.begin(), expiries_.end()}; }
 
 std::vector<BoundedWindow> WindowsOfSlice(const WindowFn& fn, const BoundedWindow& slice) {

@@ -37,6 +37,11 @@ class WindowSet {
   Timestamp watermark() const { return watermark_; }
   std::size_t open() const { return expiries_.size(); }
   std::vector<BoundedWindow> OpenWindows() const;
+  bool IsOpen(const BoundedWindow& window) const { return expiries_.contains(window); }
+  bool IsUnfired(const BoundedWindow& window) const { return unfired_.contains(window); }
+
+  /// Opens a window as it was when a checkpoint was taken. Before the watermark is set again.
+  void Restore(const BoundedWindow& window, bool unfired);
 
  private:
   // Ordered by end, as that is what the watermark passes.

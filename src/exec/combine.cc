@@ -6,6 +6,7 @@
 
 #include "millrace/detail/combine_row.h"
 #include "millrace/detail/hash.h"
+#include "millrace/detail/state_coder.h"
 
 namespace millrace::exec {
 
@@ -66,6 +67,66 @@ void CombineOperator::FireOnce(const BoundedWindow& window) {
   for (const BoundedWindow& slice : slices) {
     if (slice.start < next_start) kernel_->Drop(slice);
   }
+}
+
+bool CombineOperator::IsOpen(const BoundedWindow& window, bool is_slice) const {
+  if (!is_slice) return windows_.IsOpen(window);
+  const std::vector<BoundedWindow> windows = engine::WindowsOfSlice(settings_.windowing.window_fn, window);
+  return std::any_of(windows.begin(), windows.end(), [this](const auto& of) { return windows_.IsOpen(of); });
+}
+
+// State 0: whether there was any window, then each open one and whether its on-time firing is still to come. It is read
+// before the accumulators, which are of these windows. Its layout names the windowing, for a window that was opened
+// under another one means nothing.
+std::vector<detail::StateDescription> CombineOperator::States() const {
+  const std::string slices = plan_.slice_micros > 0 ? ", slices of " + std::to_string(plan_.slice_micros) + " us" : "";
+  return {{.name = "windows",
+           .layout = settings_.windowing.ToString() + (plan_.panes ? ", panes" : ", once") + slices,
+           .problem = {},
+           .always_full = true},
+          kernel_->DescribeState()};
+}
+
+void CombineOperator::SaveState(detail::StateWriter& writer) {
+  std::string* out = writer.To(0);
+  detail::AppendFixed(any_window_, out);
+  const std::vector<BoundedWindow> open = windows_.OpenWindows();
+  detail::AppendVarint(open.size(), out);
+  for (const BoundedWindow& window : open) {
+    detail::AppendState(window, out);
+    detail::AppendFixed(windows_.IsUnfired(window), out);
+  }
+  kernel_->SaveState(writer, 1);
+}
+
+Status CombineOperator::RestoreState(const detail::SavedSection& section) {
+  return section.state == 0 ? RestoreWindows(section) : kernel_->RestoreState(section);
+}
+
+Status CombineOperator::RestoreWindows(const detail::SavedSection& section) {
+  std::string_view rest = section.bytes;
+  while (!rest.empty()) {  // once per worker that wrote it
+    bool any = false;
+    std::uint64_t count = 0;
+    if (!detail::ReadState(&rest, &any) || !detail::ReadStateCount(&rest, &count)) {
+      return detail::DamagedSection(section, rest);
+    }
+    any_window_ = any_window_ || any;
+    for (std::uint64_t i = 0; i < count; ++i) {
+      BoundedWindow window;
+      bool unfired = false;
+      if (!detail::ReadState(&rest, &window) || !detail::ReadState(&rest, &unfired)) {
+        return detail::DamagedSection(section, rest);
+      }
+      windows_.Restore(window, unfired);
+    }
+  }
+  return OkStatus();
+}
+
+void CombineOperator::FinishRestore(Timestamp watermark) {
+  windows_.AdvanceWatermark(watermark);
+  kernel_->FinishRestore();
 }
 
 void CombineOperator::AdvanceProcessingTime(Timestamp now) {

@@ -27,15 +27,21 @@ class CombineOperator final : public detail::Operator, private detail::WindowGat
   Timestamp AdvanceWatermark(Timestamp watermark) override;
   void AdvanceProcessingTime(Timestamp now) override;
   Timestamp NextProcessingTime() const override;
+  std::vector<detail::StateDescription> States() const override;
+  void SaveState(detail::StateWriter& writer) override;
+  Status RestoreState(const detail::SavedSection& section) override;
+  void FinishRestore(Timestamp watermark) override;
   std::size_t StateBytes() const override { return kernel_->StateBytes(); }
 
  private:
   bool Admit(const BoundedWindow& window) override;
   int AdmitSlice(const BoundedWindow& slice, int* expired) override;
+  bool IsOpen(const BoundedWindow& window, bool is_slice) const override;
   bool PastOnTime(const BoundedWindow& window) const override { return windows_.PastOnTime(window); }
   void SetDeadline(const BoundedWindow& window, std::int64_t deadline_micros) override;
   void CountLate(const BoundedWindow& window, std::int64_t elements) override;
 
+  Status RestoreWindows(const detail::SavedSection& section);
   void Fire(const engine::Firing& firing);
   void FireOnce(const BoundedWindow& window);
 

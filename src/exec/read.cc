@@ -61,9 +61,18 @@ ReadOperator::State ReadOperator::RunBundle() {
   return State::kMore;
 }
 
-void ReadOperator::Finalize() {
-  for (const Restriction& read : read_) reader_->Finalize(read);
-  read_.clear();
+void ReadOperator::Finalize(const std::vector<Restriction>& read) {
+  for (const Restriction& part : read) reader_->Finalize(part);
+}
+
+std::vector<Restriction> ReadOperator::Unfinished() const {
+  std::vector<Restriction> unfinished;
+  for (const auto& active : active_) {
+    Restriction left = active->tracker.Residual();
+    left.least_event_time = active->Low();
+    unfinished.push_back(std::move(left));
+  }
+  return unfinished;
 }
 
 Timestamp ReadOperator::Watermark() const {

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "millrace/detail/graph.h"
@@ -18,6 +19,8 @@ class RestrictionQueue {
   virtual std::optional<Restriction> Claim(int worker) = 0;
   /// No element of a restriction that is not claimed yet is older.
   virtual Timestamp PendingLow() const = 0;
+  /// What nobody has claimed yet.
+  virtual std::vector<Restriction> Pending() const = 0;
 };
 
 /// How much a bundle may read, and how a partition's watermark follows from what was read.
@@ -41,8 +44,12 @@ class ReadOperator final : public detail::Operator, private detail::SourceSink {
   Timestamp Watermark() const;
   /// When a waiting source wants to be called again.
   Timestamp ResumeAt() const;
-  /// Tells the source what has been read, if it wants to know. After the run has ended well.
-  void Finalize();
+  /// What is still to be read of the restrictions in hand; the least event time of each is what is known by now.
+  std::vector<Restriction> Unfinished() const;
+  /// What has been read since the last call, if the source wants to know.
+  std::vector<Restriction> TakeRead() { return std::exchange(read_, {}); }
+  /// Tells the source that all computed from `read` is safe. On the worker's thread, or after the run.
+  void Finalize(const std::vector<Restriction>& read);
 
  private:
   struct Active;

@@ -74,6 +74,7 @@ WorkerGraph::WorkerGraph(const Plan& plan, WorkerEnvironment& environment, const
       own.max_disorder = environment.streaming() ? planned.read->max_disorder.value_or(Duration(-1)) : Duration(-1);
       node->source().Start(environment.RestrictionsOf(static_cast<int>(i)), own);
     }
+    if (planned.keyed && environment.workers() > 1) exchanges_.push_back(static_cast<int>(i));
     if (planned.is_collector) {
       static_cast<detail::SideInputOperator&>(*node->op).Attach(environment.StoreOf(static_cast<int>(i)));
     }
@@ -136,36 +137,115 @@ void WorkerGraph::FinishBundle() {
   for (auto& node : nodes_) node->op->FinishBundle();
 }
 
+Timestamp WorkerGraph::LocalWatermark(const Node& node) const {
+  Timestamp local = Timestamp::Max();
+  for (const Upstream& upstream : node.plan.inputs) {
+    local = std::min(local, nodes_[static_cast<std::size_t>(upstream.node)]->output_watermark);
+  }
+  return local;
+}
+
+void WorkerGraph::SendWatermark(Node& node, Timestamp local) {
+  if (local <= node.sent_watermark) return;
+  node.sent_watermark = local;
+  for (int to = 0; to < environment_.workers(); ++to) {
+    if (to != environment_.worker()) environment_.SendWatermark(node.index, to, local);
+  }
+}
+
+void WorkerGraph::Advance(Node& node, Timestamp input) {
+  if (input <= node.input_watermark && node.plan.side_inputs.empty() && !node.op->Due()) return;
+  node.input_watermark = std::max(node.input_watermark, input);
+  node.output_watermark = std::max(node.output_watermark, node.op->AdvanceWatermark(node.input_watermark));
+}
+
 void WorkerGraph::PropagateWatermarks(bool broadcast) {
-  const int self = environment_.worker();
+  const auto self = static_cast<std::size_t>(environment_.worker());
   for (auto& owned : nodes_) {
     Node& node = *owned;
     if (node.plan.is_source) {
       node.output_watermark = std::max(node.output_watermark, node.source().Watermark());
       continue;
     }
-    Timestamp local = Timestamp::Max();
-    for (const Upstream& upstream : node.plan.inputs) {
-      local = std::min(local, nodes_[static_cast<std::size_t>(upstream.node)]->output_watermark);
-    }
+    const Timestamp local = LocalWatermark(node);
     Timestamp input = local;
     if (node.plan.keyed && environment_.workers() > 1) {
       // In streaming mode a trigger of another worker may wait for what is kept back here, wherever the watermark is.
       if (broadcast && (local > node.sent_watermark || environment_.streaming())) node.op->FlushRemote();
-      if (broadcast && local > node.sent_watermark) {
-        node.sent_watermark = local;
-        for (int to = 0; to < environment_.workers(); ++to) {
-          if (to != self) environment_.SendWatermark(node.index, to, local);
-        }
-      }
+      if (broadcast) SendWatermark(node, local);
       // What was not broadcast yet may still be in a buffer for others, but is not in one for this worker.
-      node.channels.Advance(static_cast<std::size_t>(self), local);
+      node.channels.Advance(self, local);
       input = node.channels.current();
     }
-    if (input <= node.input_watermark && node.plan.side_inputs.empty() && !node.op->Due()) continue;
-    node.input_watermark = std::max(node.input_watermark, input);
-    node.output_watermark = std::max(node.output_watermark, node.op->AdvanceWatermark(node.input_watermark));
+    Advance(node, input);
   }
+}
+
+void WorkerGraph::Settle(int until) {
+  for (; settled_ < until; ++settled_) {
+    Node& node = *nodes_[static_cast<std::size_t>(settled_)];
+    if (node.plan.is_source) {
+      node.output_watermark = std::max(node.output_watermark, node.source().Watermark());
+    } else {
+      // All workers have sent their watermarks for an exchange by now: each has the same least one.
+      const bool exchanges = node.plan.keyed && environment_.workers() > 1;
+      Advance(node, exchanges ? node.channels.current() : LocalWatermark(node));
+    }
+  }
+  if (until == size()) return;
+  Node& exchange = *nodes_[static_cast<std::size_t>(until)];
+  const Timestamp local = LocalWatermark(exchange);
+  exchange.op->FlushRemote();
+  SendWatermark(exchange, local);
+  exchange.channels.Advance(static_cast<std::size_t>(environment_.worker()), local);
+}
+
+WorkerSnapshot WorkerGraph::Save(const std::vector<bool>& full) {
+  settled_ = 0;
+  WorkerSnapshot snapshot;
+  for (auto& owned : nodes_) {
+    Node& node = *owned;
+    WorkerSnapshot::Node& saved = snapshot.nodes.emplace_back();
+    saved.input_watermark = node.input_watermark;
+    saved.output_watermark = node.output_watermark;
+    saved.metrics = node.container.Read();
+    if (node.plan.is_source) {
+      saved.unfinished = node.source().Unfinished();
+      saved.read = node.source().TakeRead();
+    }
+    const std::vector<detail::StateDescription> states = node.op->States();
+    if (states.empty()) continue;
+    const bool all = full[static_cast<std::size_t>(node.index)];
+    detail::StateWriter writer(states.size(), all);
+    node.op->SaveState(writer);
+    for (std::size_t i = 0; i < states.size(); ++i) {
+      saved.states.push_back({.full = all || states[i].always_full, .chunks = writer.TakeChunks(i)});
+    }
+  }
+  return snapshot;
+}
+
+Status WorkerGraph::Restore(const std::vector<RestoredNode>& restored) {
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    Node& node = *nodes_[i];
+    const RestoredNode& from = restored[i];
+    for (const detail::SavedSection& section : from.sections) {
+      const Status taken = node.op->RestoreState(section);
+      if (!taken.ok()) return taken.WithContext(node.plan.label);
+    }
+    node.input_watermark = from.input_watermark;
+    node.output_watermark = from.output_watermark;
+    node.sent_watermark = from.input_watermark;
+    for (int from_worker = 0; from_worker < (node.plan.keyed ? environment_.workers() : 1); ++from_worker) {
+      node.channels.Advance(static_cast<std::size_t>(from_worker), from.input_watermark);
+    }
+    if (!node.plan.is_source) node.op->FinishRestore(from.input_watermark);
+  }
+  return OkStatus();
+}
+
+std::vector<detail::StateDescription> WorkerGraph::StatesOf(int node) const {
+  return nodes_[static_cast<std::size_t>(node)]->op->States();
 }
 
 void WorkerGraph::AdvanceProcessingTime(Timestamp now) {
@@ -202,8 +282,13 @@ Timestamp WorkerGraph::SourceWatermark() const {
   return low;
 }
 
+void WorkerGraph::FinalizeSource(int node, const std::vector<Restriction>& read) {
+  nodes_[static_cast<std::size_t>(node)]->source().Finalize(read);
+}
+
 void WorkerGraph::FinalizeSources() {
-  for (const int source : sources_) nodes_[static_cast<std::size_t>(source)]->source().Finalize();
+  for (const int source : sources_)
+    FinalizeSource(source, nodes_[static_cast<std::size_t>(source)]->source().TakeRead());
 }
 
 std::int64_t WorkerGraph::elements_read() const {

@@ -32,6 +32,32 @@ class WorkerEnvironment {
   virtual RestrictionQueue& RestrictionsOf(int source) = 0;
 };
 
+/// One state of one step, as one worker wrote it at a barrier.
+struct WrittenState {
+  bool full = true;
+  std::vector<std::string> chunks;
+};
+
+/// What a worker has at a barrier, by node of the plan.
+struct WorkerSnapshot {
+  struct Node {
+    std::vector<WrittenState> states;  // as the operator describes them
+    Timestamp input_watermark = Timestamp::Min();
+    Timestamp output_watermark = Timestamp::Min();
+    std::vector<Restriction> unfinished;  // of a source
+    std::vector<Restriction> read;        // of a source that wants to know what is safe
+    StepMetrics metrics;
+  };
+  std::vector<Node> nodes;
+};
+
+/// What a step had at the barrier that a run starts from. `sections` are of all workers and in the order of writing.
+struct RestoredNode {
+  std::vector<detail::SavedSection> sections;
+  Timestamp input_watermark = Timestamp::Min();
+  Timestamp output_watermark = Timestamp::Min();
+};
+
 /// Used by one thread, except for `Metrics` and `elements_read`, which any thread may call.
 class WorkerGraph {
  public:
@@ -57,12 +83,29 @@ class WorkerGraph {
   /// When a source that waits wants to run again.
   Timestamp SourceResumeAt() const;
 
+  // A barrier: no source reads until it is over. For each exchange, in order, every worker calls `Settle`, waits until
+  // all have, and receives what has come; then `Settle(nodes)` and `Save`.
+  /// The nodes that exchange batches between workers, in topological order.
+  const std::vector<int>& exchanges() const { return exchanges_; }
+  int size() const { return static_cast<int>(nodes_.size()); }
+  /// Lets the nodes before `node` that were not settled yet fire what is due, and ships what `node` has kept back.
+  void Settle(int node);
+  /// `full[node]`: write that node's states wholly. After the last `Settle`; the next barrier begins anew.
+  WorkerSnapshot Save(const std::vector<bool>& full);
+  /// After `Open`, before anything is read: brings each node to where `restored` says.
+  Status Restore(const std::vector<RestoredNode>& restored);
+  /// What node `node` keeps beyond a barrier. After `Open`.
+  std::vector<detail::StateDescription> StatesOf(int node) const;
+
   /// Every operator has seen the end of its input.
   bool done() const;
   /// The least watermark of this worker's sources.
   Timestamp SourceWatermark() const;
 
-  /// Tells the sources what has been read for good. After the run has ended well, on any thread.
+  /// Tells a source that all computed from `read` is safe.
+  void FinalizeSource(int node, const std::vector<Restriction>& read);
+  /// Tells the sources about all that has been read since the last barrier. After the run has ended well, on any
+  /// thread.
   void FinalizeSources();
 
   std::int64_t elements_read() const;
@@ -74,10 +117,15 @@ class WorkerGraph {
   struct Node;
 
   bool MayRun(const Node& node) const;
+  Timestamp LocalWatermark(const Node& node) const;
+  void SendWatermark(Node& node, Timestamp local);
+  void Advance(Node& node, Timestamp input);
 
   WorkerEnvironment& environment_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<int> sources_;
+  std::vector<int> exchanges_;
+  int settled_ = 0;  // nodes before it, at a barrier
   std::size_t turn_ = 0;
 };
 

@@ -38,16 +38,14 @@ struct StateDescription {
   std::string step;               // the label path of the step, unique in the pipeline
   std::string kind;               // of the operator, such as "combine"
   std::string state;              // its name, unique in the step
-  std::string key;                // model::TypeText of the keys; empty: the state has none
-  std::string value;              // model::TypeText of the values; empty: opaque bytes, compatible with themselves only
-  std::uint64_t fingerprint = 0;  // of key and value
+  std::string layout;             // how its bytes are written: detail::StateLayout, or a text of the operator's own
+  std::uint64_t fingerprint = 0;  // of the layout
 
   friend bool operator==(const StateDescription&, const StateDescription&) = default;
 };
 
-/// Fills in types and fingerprint; `key` and `value` may be null.
-StateDescription DescribeState(std::string step, std::string kind, std::string state, const Type* key,
-                               const Type* value);
+/// Fills in the fingerprint.
+StateDescription DescribeState(std::string step, std::string kind, std::string state, std::string layout);
 
 /// A state and the sections that give it: a full one, then deltas, to be applied in this order.
 struct StateChain {

@@ -37,6 +37,8 @@ class WindowGate {
   virtual bool Admit(const BoundedWindow& window) = 0;
   /// Of the windows that share the slice, how many have expired. Registers the others.
   virtual int AdmitSlice(const BoundedWindow& slice, int* expired) = 0;
+  /// The window has been admitted and has not expired; of a slice: a window that contains it.
+  virtual bool IsOpen(const BoundedWindow& window, bool is_slice) const = 0;
   /// The watermark has passed the end of the window, and the on-time firing, if it has one, has been made.
   virtual bool PastOnTime(const BoundedWindow& window) const = 0;
   /// Some key of the window wants to fire at that processing time.
@@ -68,6 +70,13 @@ class AggregateKernel {
   /// Hands on what the kernel has emitted.
   virtual void FlushOutput() = 0;
   virtual std::size_t StateBytes() const = 0;
+
+  // Checkpoints; as the functions of the same names of `Operator`.
+  virtual StateDescription DescribeState() const = 0;
+  virtual void SaveState(StateWriter& writer, std::size_t state) = 0;
+  virtual Status RestoreState(const SavedSection& section) = 0;
+  /// Gives up what is of windows that are not open, and takes all the rest as saved.
+  virtual void FinishRestore() = 0;
 };
 
 }  // namespace millrace::detail

@@ -8,6 +8,7 @@
 #include "millrace/detail/combine_outbound.h"
 #include "millrace/detail/combine_output.h"
 #include "millrace/detail/combine_row.h"
+#include "millrace/detail/combine_state.h"
 #include "millrace/detail/combine_stores.h"
 
 namespace millrace::detail {
@@ -87,7 +88,7 @@ class CombineKernel final : public AggregateKernel {
     const bool past = gate_->PastOnTime(window);
     now_micros_ = context_->processing_time().micros();
     std::int64_t next_deadline = kNoDeadline;
-    found->second.panes.ForEach([&](auto& entry) {
+    found->second.panes.ForEachChanging([&](auto& entry) {
       PaneCell& pane = entry.value.pane;
       const bool fire = reason == FiringReason::kOnTime     ? true
                         : reason == FiringReason::kDeadline ? pane.deadline_micros <= now_micros_
@@ -100,6 +101,7 @@ class CombineKernel final : public AggregateKernel {
       } else if (pane.deadline_micros < next_deadline) {
         next_deadline = pane.deadline_micros;
       }
+      return fire;
     });
     FlushOutput();
     if (next_deadline != kNoDeadline) gate_->SetDeadline(window, next_deadline);
@@ -126,9 +128,32 @@ class CombineKernel final : public AggregateKernel {
     return sum;
   }
 
+  StateDescription DescribeState() const override { return State::Describe(plan_.panes); }
+  void SaveState(StateWriter& writer, std::size_t state) override {
+    State::Save(stores_, false, plan_.panes, writer, state);
+    State::Save(slices_, true, plan_.panes, writer, state);
+  }
+  Status RestoreState(const SavedSection& section) override {
+    return State::Restore(section, plan_.panes, stores_, slices_,
+                          [this](std::uint64_t hash) { return OwnerOf(hash, workers_) == self_; });
+  }
+  void FinishRestore() override {
+    const auto closed = [this](bool is_slice) {
+      return [this, is_slice](const auto& store) { return !gate_->IsOpen(store.first, is_slice); };
+    };
+    std::erase_if(stores_, closed(false));
+    std::erase_if(slices_, closed(true));
+    State::MakeClean(slices_);
+    State::MakeClean(stores_, [this](const BoundedWindow& window, const PaneCell& pane) {
+      if (pane.deadline_micros != kNoDeadline) gate_->SetDeadline(window, pane.deadline_micros);
+    });
+    current_ = nullptr;
+  }
+
  private:
   using Store = CombineStore<K, Accumulator>;
   using Stores = CombineStores<K, Accumulator>;
+  using State = CombineState<K, Accumulator>;
 
   void Hash(Batch<Row>& rows) {
     if constexpr (!kGlobally) {

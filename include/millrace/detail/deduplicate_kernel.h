@@ -8,6 +8,7 @@
 #include "millrace/detail/map_kernel.h"
 #include "millrace/detail/sharded_table.h"
 #include "millrace/detail/shuffle.h"
+#include "millrace/detail/state_coder.h"
 
 namespace millrace::detail {
 
@@ -58,6 +59,35 @@ class DeduplicateKernel final : public Operator {
     return watermark;
   }
 
+  std::vector<StateDescription> States() const override {
+    return {{.name = "ids", .layout = KeyedLayout<Id>("keyed", "timestamp"), .problem = StateProblem<Id>()}};
+  }
+  void SaveState(StateWriter& writer) override {
+    if constexpr (StateCodable<Id>()) {
+      seen_.ForEachSaving(writer.full(), [&](auto& entry) {
+        std::string* out = writer.To(0);
+        AppendState(entry.key, out);
+        AppendFixed(entry.value, out);
+      });
+    }
+  }
+  Status RestoreState(const SavedSection& section) override {
+    if constexpr (StateCodable<Id>()) {
+      std::string_view rest = section.bytes;
+      Id id{};
+      std::int64_t time = 0;
+      while (!rest.empty()) {
+        if (!ReadState(&rest, &id) || !ReadFixed(&rest, &time)) return DamagedSection(section, rest);
+        const std::uint64_t hash = KeyHash<Id>(id);
+        if (shuffle_.Owns(hash)) seen_.FindOrInsert(hash, id, [] { return std::int64_t{0}; }).value = time;
+      }
+    }
+    return OkStatus();
+  }
+  void FinishRestore(Timestamp watermark) override {
+    seen_.ForEachDirty([](auto&) {});
+    AdvanceWatermark(watermark);
+  }
   std::size_t StateBytes() const override { return seen_.bytes(); }
 
  private:

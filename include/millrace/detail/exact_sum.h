@@ -51,6 +51,25 @@ class ExactSum {
 
   const std::vector<double>& parts() const { return parts_; }
 
+  /// All that there is to a sum, for checkpoints.
+  struct SavedParts {
+    std::vector<double> parts;
+    double special = 0.0;
+    std::int64_t overflows = 0;
+  };
+  SavedParts Saved() const { return {parts_, special_, overflows_}; }
+  /// False if no sum has these parts.
+  bool Restore(SavedParts saved) {
+    for (std::size_t i = 0; i < saved.parts.size(); ++i) {
+      const double part = saved.parts[i];
+      if (!std::isfinite(part) || (i > 0 && !(std::fabs(saved.parts[i - 1]) < std::fabs(part)))) return false;
+    }
+    parts_ = std::move(saved.parts);
+    special_ = saved.special;
+    overflows_ = saved.overflows;
+    return true;
+  }
+
  private:
   static constexpr double kOverflow = 0x1p1023;
 

@@ -107,6 +107,14 @@ class FlatTable {
     }
   }
 
+  /// Calls `visit(Entry&)` for each entry; those for which it gives true are marked dirty.
+  template <class Visit>
+  void ForEachChanging(Visit&& visit) {
+    for (std::size_t slot = 0; slot < capacity_; ++slot) {
+      if (control_[slot] != 0 && visit(entries_[slot])) MarkDirty(slot);
+    }
+  }
+
   /// Calls `visit(Entry&)` for the dirty entries and makes them clean.
   template <class Visit>
   void ForEachDirty(Visit&& visit) {

@@ -163,7 +163,4 @@ class Graph {
   std::vector<std::string> mistakes_;
 };
 
-/// A short readable name of a type, for default labels: the last part of its C++ name without template arguments.
-std::string ShortTypeName(const std::type_info& type);
-
 }  // namespace millrace::detail

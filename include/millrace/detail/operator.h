@@ -16,6 +16,7 @@
 #include "millrace/core/status.h"
 #include "millrace/core/windowing.h"
 #include "millrace/detail/batch.h"
+#include "millrace/detail/saved_state.h"
 
 namespace millrace::detail {
 
@@ -126,6 +127,18 @@ class Operator {
   virtual void FinishBundle() {}
   /// Once, after the last bundle, also when the pipeline has failed.
   virtual void Close() {}
+  /// What it keeps beyond a barrier. Asked after `Open`, always with the same answer.
+  virtual std::vector<StateDescription> States() const { return {}; }
+  /// Writes the states, in the order of `States`. At a barrier: nothing is on its way, buffers for other workers are
+  /// empty, and what the watermark makes due has fired.
+  virtual void SaveState(StateWriter& /*writer*/) {}
+  /// Takes back a part of a state: of all workers, of which it keeps what is its own. After `Open`, state by state, the
+  /// parts of one state in the order in which they were written.
+  virtual Status RestoreState(const SavedSection& section) {
+    return InternalError(std::string(section.origin) + " is state of a step that keeps none");
+  }
+  /// After the last part: the watermark that its input had at the barrier.
+  virtual void FinishRestore(Timestamp /*watermark*/) {}
   /// Bytes of state held, for `status` and metrics; an estimate.
   virtual std::size_t StateBytes() const { return 0; }
 

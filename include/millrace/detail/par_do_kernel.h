@@ -8,6 +8,7 @@
 
 #include "millrace/detail/dofn_traits.h"
 #include "millrace/detail/element_failure.h"
+#include "millrace/detail/state_coder.h"
 
 namespace millrace::detail {
 
@@ -115,6 +116,56 @@ class ParDoKernel final : public Operator {
       for (std::size_t i = 0; i < waiting_.size(); ++i) watermark = std::min(watermark, waiting_.timestamps[i]);
     }
     return watermark;
+  }
+
+  std::vector<StateDescription> States() const override {
+    if constexpr (Traits::SideInputs::kSize == 0) return {};
+    return {{.name = "waiting", .layout = "rows<" + StateLayout<Element>() + ">", .problem = {}, .always_full = true}};
+  }
+  void SaveState(StateWriter& writer) override {
+    if (waiting_.empty()) return;
+    if constexpr (StateCodable<Element>()) {
+      for (std::size_t row = 0; row < waiting_.size(); ++row) {
+        std::string* out = writer.To(0);
+        AppendState(waiting_.values[row], out);
+        AppendState(waiting_.timestamps[row], out);
+        AppendState(waiting_.windows.each[row], out);
+        AppendState(waiting_.panes.each[row], out);
+      }
+    } else {
+      throw PipelineFailure(
+          UnimplementedError(context().label() + ": elements that wait for a side input " + StateProblem<Element>()));
+    }
+  }
+  Status RestoreState(const SavedSection& section) override {
+    if constexpr (Traits::SideInputs::kSize > 0 && StateCodable<Element>()) {
+      if (context().worker() != 0) return OkStatus();
+      StateDecoder<Element> decoder;
+      std::string why;
+      if (!decoder.Open(section.layout.substr(5, section.layout.size() - 6), &why)) {  // within "rows<>"
+        return FailedPreconditionError(std::string(section.origin) + ": " + why);
+      }
+      std::string_view rest = section.bytes;
+      Batch<Element> rows;
+      rows.windows.kind = WindowColumn::Kind::kEach;
+      rows.panes.uniform = false;
+      while (!rest.empty()) {
+        Element element{};
+        Timestamp time;
+        BoundedWindow window;
+        PaneInfo pane;
+        if (!decoder.Read(&rest, &element) || !ReadState(&rest, &time) || !ReadState(&rest, &window) ||
+            !ReadState(&rest, &pane)) {
+          return DamagedSection(section, rest);
+        }
+        rows.values.Append(std::move(element));
+        rows.timestamps.Append(time);
+        rows.windows.each.Append(window);
+        rows.panes.each.Append(pane);
+        Wait(rows, rows.size() - 1);
+      }
+    }
+    return OkStatus();
   }
 
   void FinishBundle() override {

@@ -50,6 +50,21 @@ class ShardedTable {
     for (FlatTable<K, V>& shard : shards_) shard.ForEach(visit);
   }
   template <class Visit>
+  void ForEachChanging(Visit&& visit) {
+    whole_.ForEachChanging(visit);
+    for (FlatTable<K, V>& shard : shards_) shard.ForEachChanging(visit);
+  }
+  /// The entry that `Find` gave has been changed.
+  void MarkDirty(std::uint64_t hash, const Entry& entry) { TableOf(hash).MarkDirty(entry); }
+  /// For a snapshot: calls `visit(Entry&)` for each entry, or only for the dirty ones, and makes all of them clean.
+  template <class Visit>
+  void ForEachSaving(bool all, Visit&& visit) {
+    if (all) ForEach(visit);
+    ForEachDirty([&](Entry& entry) {
+      if (!all) visit(entry);
+    });
+  }
+  template <class Visit>
   void ForEachDirty(Visit&& visit) {
     whole_.ForEachDirty(visit);
     for (FlatTable<K, V>& shard : shards_) shard.ForEachDirty(visit);

@@ -18,6 +18,7 @@ class Shuffle {
     open_.resize(static_cast<std::size_t>(context.workers()));
   }
   bool needed() const { return context_->workers() > 1; }
+  /// Whether the key is this worker's; with one worker each is.
   bool Owns(std::uint64_t hash) const { return OwnerOf(hash, context_->workers()) == context_->worker(); }
 
   /// Copies row `index` for its owner, which is another worker: a watermark does not wait for what one sends oneself.

@@ -10,6 +10,7 @@
 #include "millrace/core/kv.h"
 #include "millrace/detail/element_failure.h"
 #include "millrace/detail/operator.h"
+#include "millrace/detail/state_coder.h"
 
 namespace millrace::detail {
 
@@ -71,14 +72,71 @@ class SideInputKernel final : public SideInputOperator {
         ++it;
         continue;
       }
-      store_->Publish(it->first, std::make_shared<const Value>(std::move(it->second)));
+      Publish(it->first, std::make_shared<const Value>(std::move(it->second)));
       it = open_.erase(it);
     }
     if (context().worker() == 0) store_->CompleteThrough(watermark);
     return watermark;
   }
 
+  std::vector<StateDescription> States() const override {
+    const std::string layout = "windows<" + StateLayout<Value>() + ">";
+    return {{.name = "published", .layout = layout, .problem = StateProblem<Value>()},
+            {.name = "open", .layout = layout, .problem = {}, .always_full = true}};
+  }
+  void SaveState(StateWriter& writer) override {
+    if constexpr (StateCodable<Value>()) {
+      for (auto& [window, published] : published_) {
+        if (published.saved && !writer.full()) continue;
+        AppendWindow(window, *published.value, writer.To(kPublished));
+        published.saved = true;
+      }
+      for (const auto& [window, value] : open_) AppendWindow(window, value, writer.To(kOpen));
+    }
+  }
+  Status RestoreState(const SavedSection& section) override {
+    if constexpr (StateCodable<Value>()) {
+      if (context().worker() != 0) return OkStatus();
+      std::string_view rest = section.bytes;
+      StateDecoder<Value> decoder;
+      std::string why;
+      const std::string_view layout = section.layout.substr(8, section.layout.size() - 9);  // within "windows<>"
+      if (!decoder.Open(layout, &why)) return FailedPreconditionError(std::string(section.origin) + ": " + why);
+      while (!rest.empty()) {
+        BoundedWindow window;
+        Value value{};
+        if (!ReadState(&rest, &window) || !decoder.Read(&rest, &value)) return DamagedSection(section, rest);
+        if (section.state == kOpen) {
+          open_[window] = std::move(value);
+        } else {
+          Publish(window, std::make_shared<const Value>(std::move(value)));
+          published_[window].saved = true;
+        }
+      }
+    }
+    return OkStatus();
+  }
+  void FinishRestore(Timestamp watermark) override { AdvanceWatermark(watermark); }
+
  private:
+  static constexpr std::size_t kPublished = 0;
+  static constexpr std::size_t kOpen = 1;
+
+  // What readers see, kept for checkpoints.
+  struct Published {
+    std::shared_ptr<const Value> value;
+    bool saved = false;  // by a checkpoint
+  };
+
+  void Publish(const BoundedWindow& window, std::shared_ptr<const Value> value) {
+    published_[window] = {value, false};
+    store_->Publish(window, std::move(value));
+  }
+  static void AppendWindow(const BoundedWindow& window, const Value& value, std::string* out) {
+    AppendState(window, out);
+    AppendState(value, out);
+  }
+
   void Add(const BoundedWindow& window, Batch<T>& rows, std::size_t row) {
     if (window.end <= watermark_) {
       detail::Add(context().metrics().Cell(MetricKind::kCounter, "late_dropped").count, 1);
@@ -94,6 +152,7 @@ class SideInputKernel final : public SideInputOperator {
 
   SideInputStore* store_ = nullptr;
   std::map<BoundedWindow, Value> open_;
+  std::map<BoundedWindow, Published> published_;
   Timestamp watermark_ = Timestamp::Min();
 };
 

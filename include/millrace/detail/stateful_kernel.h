@@ -14,6 +14,7 @@
 #include "millrace/detail/par_do_kernel.h"
 #include "millrace/detail/sharded_table.h"
 #include "millrace/detail/shuffle.h"
+#include "millrace/detail/stateful_state.h"
 
 namespace millrace::detail {
 
@@ -57,12 +58,6 @@ struct StatefulTraits {
 };
 
 template <class List>
-struct CellsOf;
-template <class... S>
-struct CellsOf<TypeList<S...>> {
-  std::tuple<StateCell<typename S::Value>...> cells;
-};
-template <class List>
 struct UndosOf;
 template <class... S>
 struct UndosOf<TypeList<S...>> {
@@ -72,7 +67,7 @@ struct UndosOf<TypeList<S...>> {
 template <class D>
 class StatefulKernel final : public Operator, private TimerRequests {
   using Traits = DoFnTraits<D>;
-  using States = typename StatefulTraits<D>::States;
+  using StateTypes = typename StatefulTraits<D>::States;
   using Timers = typename StatefulTraits<D>::Timers;
 
  public:
@@ -153,12 +148,34 @@ class StatefulKernel final : public Operator, private TimerRequests {
     return sum;
   }
 
+  std::vector<StateDescription> States() const override { return {Saved::Describe()}; }
+  void SaveState(StateWriter& writer) override {
+    for (auto& [window, table] : windows_) Saved::Save(window, table, writer);
+  }
+  Status RestoreState(const SavedSection& section) override {
+    return Saved::Restore(section, [this](const BoundedWindow& window, K&& key, KeyState&& state) {
+      const std::uint64_t hash = KeyHash(key);
+      if (!shuffle_.Owns(hash)) return;
+      windows_[window].FindOrInsert(hash, std::move(key), [] { return KeyState(); }).value = std::move(state);
+    });
+  }
+  void FinishRestore(Timestamp watermark) override {
+    watermark_ = watermark;
+    std::erase_if(windows_, [this](const auto& window) { return Expired(window.first); });
+    for (auto& [window, table] : windows_) {
+      table.ForEachDirty([&, &at = window](auto& entry) {
+        std::size_t timer = 0;
+        for (const Timestamp& time : entry.value.TimersInUse()) {
+          if (time != Timestamp::Max()) timers_.push(Pending{time, at, timer, entry.key});
+          ++timer;
+        }
+      });
+    }
+  }
+
  private:
-  struct KeyState {
-    CellsOf<States> cells;
-    std::array<Timestamp, Timers::kSize + 1> timers;  // Max(): not set
-    KeyState() { timers.fill(Timestamp::Max()); }
-  };
+  using Saved = StatefulState<K, StateTypes, Timers>;
+  using KeyState = typename Saved::KeyState;
   using Table = ShardedTable<K, KeyState>;
   // Windows in the order in which they end.
   struct ByEnd {
@@ -241,7 +258,7 @@ class StatefulKernel final : public Operator, private TimerRequests {
       if (call.outside_batch) return P(outputs_.template OfType<typename P::Element>(), 0);
       return P(std::get<OutputRanks<List>::kRank[kAt]>(outputs_.buffers), call.row);
     } else if constexpr (kIsState<P>) {
-      constexpr std::size_t kIndex = kIndexOf<States, P>;
+      constexpr std::size_t kIndex = kIndexOf<StateTypes, P>;
       return P(std::get<kIndex>(state.cells.cells), std::get<kIndex>(undos_.undos));
     } else if constexpr (kIsTimerNamed<P>) {
       constexpr std::size_t kIndex = TimerIndex<Timers>::Of(P::name());
@@ -294,7 +311,7 @@ class StatefulKernel final : public Operator, private TimerRequests {
     outputs_.Rewind();
     requested_.clear();
     kept_side_inputs_.clear();
-    RestoreCells(state, std::make_index_sequence<States::kSize>{});
+    RestoreCells(state, std::make_index_sequence<StateTypes::kSize>{});
   }
   template <std::size_t... kAt>
   void RestoreCells(KeyState& state, std::index_sequence<kAt...>) {
@@ -308,6 +325,7 @@ class StatefulKernel final : public Operator, private TimerRequests {
     if (table == windows_.end()) return;
     auto* entry = table->second.Find(KeyHash(due.key), due.key);
     if (entry == nullptr || entry->value.timers[due.timer] != due.time) return;  // moved or cleared
+    table->second.MarkDirty(KeyHash(due.key), *entry);
     entry->value.timers[due.timer] = Timestamp::Max();
     CallOutside(*entry, due.window, due.time, [&](const Call& call) {
       DispatchTimer(entry->value, entry->key, call, due.timer, std::make_index_sequence<Timers::kSize>{});
@@ -380,7 +398,7 @@ class StatefulKernel final : public Operator, private TimerRequests {
   std::priority_queue<Pending> timers_;
   BoundedWindow window_;  // of the call that is running
   std::vector<std::pair<std::size_t, Timestamp>> requested_;
-  UndosOf<States> undos_;
+  UndosOf<StateTypes> undos_;
   std::vector<SideInputValue> kept_side_inputs_;
   OutputBuffers<typename Traits::Outputs> outputs_;
   OutputBuffer<FailedElement<Element>> failed_;

@@ -12,6 +12,9 @@
 
 namespace millrace::detail {
 
+/// A short readable name of a type, for default labels: the last part of its C++ name without template arguments.
+std::string ShortTypeName(const std::type_info& type);
+
 template <class T>
 constexpr bool DescribableThroughout();
 

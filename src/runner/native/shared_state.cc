@@ -35,6 +35,13 @@ std::optional<Restriction> SharedRestrictions::Claim(int worker) {
   return claimed;
 }
 
+std::vector<Restriction> SharedRestrictions::Pending() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Restriction> pending(bounded_.begin(), bounded_.end());
+  for (const auto& own : unbounded_) pending.insert(pending.end(), own.begin(), own.end());
+  return pending;
+}
+
 void SharedRestrictions::UpdateLow() {
   Timestamp low = bounded_low_.empty() ? Timestamp::Max() : bounded_low_.front();
   for (const auto& own : unbounded_) {

@@ -22,12 +22,13 @@ class SharedRestrictions final : public exec::RestrictionQueue {
   SharedRestrictions(std::vector<Restriction> restrictions, int workers);
 
   std::optional<Restriction> Claim(int worker) override;
+  std::vector<Restriction> Pending() const override;
   Timestamp PendingLow() const override { return Timestamp::FromMicros(low_.load(std::memory_order_acquire)); }
 
  private:
   void UpdateLow();
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::deque<Restriction> bounded_;
   std::deque<Timestamp> bounded_low_;               // the least event time of each restriction and all behind it
   std::vector<std::deque<Restriction>> unbounded_;  // by worker
