@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "base/status_macros.h"
 #include "millrace/core/coder.h"
 
 namespace millrace::cli {
@@ -19,6 +20,13 @@ void AppendMicros(Timestamp time, std::string* out) {
 void Grow(const Type& type, std::size_t count, std::vector<void*>* objects) {
   objects->reserve(count);
   while (objects->size() < count) objects->push_back(type.create());
+}
+
+// The element that spans `bytes`.
+Status DecodeWhole(const Type& type, std::string_view bytes, void* object) {
+  MILLRACE_RETURN_IF_ERROR(DecodeElement(type, &bytes, object));
+  if (bytes.empty()) return OkStatus();
+  return DataLossError(std::to_string(bytes.size()) + " bytes are left over");
 }
 
 }  // namespace
@@ -51,6 +59,27 @@ void CellBlock::Fill(std::span<const Cell> cells, std::uint64_t generation, std:
     AppendMicros(cell.window_start, &identities_[i]);
     AppendMicros(cell.window_end, &identities_[i]);
   }
+}
+
+void CellBlock::Begin(std::size_t cells_max) {
+  Grow(*view_.key, cells_max, &keys_);
+  Grow(*view_.value, cells_max, &values_);
+  cells_.clear();
+  cells_.reserve(cells_max);
+  identities_.clear();
+}
+
+Status CellBlock::AddDecoded(const Cell& cell, std::string_view key, std::string_view value) {
+  const std::size_t at = cells_.size();
+  Cell decoded = cell;
+  decoded.key = keys_[at];
+  if (Status status = DecodeWhole(*view_.key, key, keys_[at]); !status.ok()) return status.WithContext("key");
+  if (cell.value != nullptr) {
+    decoded.value = values_[at];
+    if (Status status = DecodeWhole(*view_.value, value, values_[at]); !status.ok()) return status.WithContext("value");
+  }
+  cells_.push_back(decoded);
+  return OkStatus();
 }
 
 std::shared_ptr<CellBlock> CellBlockPool::Take() {
@@ -87,6 +116,11 @@ void CellPortion::Add(std::shared_ptr<CellBlock> block) {
       ++dropped_;
     }
   }
+  blocks_.push_back(std::move(block));
+}
+
+void CellPortion::AddDistinct(std::shared_ptr<CellBlock> block) {
+  size_ += block->cells().size();
   blocks_.push_back(std::move(block));
 }
 

@@ -27,6 +27,12 @@ class CellBlock {
   /// Takes the place of what was there; the version's generation and attempt are set.
   void Fill(std::span<const Cell> cells, std::uint64_t generation, std::uint64_t attempt);
 
+  /// Empties the block, and makes it ready for so many cells by `AddDecoded`.
+  void Begin(std::size_t cells_max);
+  /// Adds a cell whose key and value are the bytes of their element coders; `cell` has the rest, and a null value if it
+  /// is removed. DATA_LOSS names the field.
+  Status AddDecoded(const Cell& cell, std::string_view key, std::string_view value);
+
   const ViewDescriptor& view() const { return view_; }
   std::vector<Cell>& cells() { return cells_; }
   const std::vector<Cell>& cells() const { return cells_; }
@@ -46,6 +52,7 @@ class CellBlock {
 class CellBlockPool : public std::enable_shared_from_this<CellBlockPool> {
  public:
   explicit CellBlockPool(ViewDescriptor view) : view_(std::move(view)) {}
+  const ViewDescriptor& view() const { return view_; }
   /// A block that returns here when its last owner lets it go.
   std::shared_ptr<CellBlock> Take();
 
@@ -69,6 +76,8 @@ class CellPortion {
  public:
   /// Adds a block. A cell of this portion that one of it supersedes is dropped: nobody can have seen it.
   void Add(std::shared_ptr<CellBlock> block);
+  /// Adds a block of cells that supersede none of this portion.
+  void AddDistinct(std::shared_ptr<CellBlock> block);
   void AddLetters(std::vector<DeadLetterRow> letters);
   /// Ends the filling. The epoch that the portion belongs to, and whether it is the epoch's last.
   void Seal(std::uint64_t epoch, bool ends_epoch);

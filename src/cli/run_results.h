@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "cli/epoch_buffer.h"
 #include "millrace/io/view_sink.h"
 #include "millrace/io/view_store.h"
 
@@ -13,7 +14,7 @@ namespace millrace::cli {
 
 /// When cells are handed to the stores, and when they are committed there.
 struct RunResultsOptions {
-  std::string folder = {};  // of the generation; exists and is empty
+  std::string folder = {};  // of the generation; exists, and is empty unless checkpoints are on
   std::uint64_t generation = 1;
   std::size_t portion_cells_max = 65'536;   // handed on at once: three times as many are in memory at most
   std::size_t epoch_cells_max = 1'000'000;  // committed at once
@@ -21,6 +22,10 @@ struct RunResultsOptions {
   /// removed in the background. A batch run writes each once, and they are nobody's before its end.
   bool is_streaming = false;
   std::chrono::milliseconds epoch_age_max{1000};
+  /// Exactly once: epochs are those of the run's checkpoints, and the sinks expect `Restore` before the first write.
+  /// `epoch_cells_max` and `epoch_age_max` then mean nothing.
+  bool has_checkpoints = false;
+  EpochBufferOptions buffer = {};
 };
 
 /// What was written.
@@ -28,16 +33,18 @@ struct RunResultsCounts {
   std::uint64_t cells = 0;       // that the pipeline gave
   std::uint64_t superseded = 0;  // of them: dropped unwritten, for a newer one came just after it
   std::uint64_t letters = 0;
-  std::uint64_t epochs = 0;
-  double warehouse_s = 0;  // processor time of the thread that writes to DuckDB
-  double lookup_s = 0;     // the same for RocksDB
+  std::uint64_t epochs = 0;  // handed to the stores to be committed
+  double warehouse_s = 0;    // processor time of the thread that writes to DuckDB
+  double lookup_s = 0;       // the same for RocksDB
 };
 
+class ResultSinks;
+
 /// The sinks of one run. Cells are copied and written by one thread per store; where these are slower than the
-/// pipeline, its writes wait.
+/// pipeline, its writes wait. With checkpoints the dead letters are in the batches of the views' sink.
 class RunResults {
  public:
-  /// Makes the stores in the folder.
+  /// Opens the stores in the folder, or makes them.
   static StatusOr<std::unique_ptr<RunResults>> Create(const RunResultsOptions& options);
   /// Drops what was not committed, and closes the stores.
   ~RunResults();
@@ -50,12 +57,9 @@ class RunResults {
   /// After the run.
   RunResultsCounts counts() const;
 
-  /// Opaque.
-  struct Impl;
-
  private:
-  explicit RunResults(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
-  std::shared_ptr<Impl> impl_;
+  explicit RunResults(std::shared_ptr<ResultSinks> sinks) : sinks_(std::move(sinks)) {}
+  std::shared_ptr<ResultSinks> sinks_;
 };
 
 /// The names of the stores in a generation's folder.

@@ -38,14 +38,6 @@ bool IsAscii(std::string_view text) {
   return bits < 0x80;
 }
 
-bool IsUtf8(std::string_view text) {
-  if (IsAscii(text)) return true;
-  duckdb_error_data error = duckdb_valid_utf8_check(text.data(), text.size());
-  if (error == nullptr) return true;
-  duckdb_destroy_error_data(&error);
-  return false;
-}
-
 // Short strings live inside the 16-byte entry; writing them here saves a call per value.
 void PutString(duckdb_vector vector, duckdb_string_t* data, std::size_t row, std::string_view text) {
   if (text.size() <= sizeof(data[row].value.inlined.inlined)) {
@@ -225,6 +217,14 @@ duckdb_type NativeTypeOf(FieldKind kind) {
 }
 
 }  // namespace
+
+bool IsUtf8(std::string_view text) {
+  if (IsAscii(text)) return true;
+  duckdb_error_data error = duckdb_valid_utf8_check(text.data(), text.size());
+  if (error == nullptr) return true;
+  duckdb_destroy_error_data(&error);
+  return false;
+}
 
 Status CheckEncodable(duckdb_logical_type column_type, const Type& type) {
   const duckdb_type id = duckdb_get_type_id(column_type);

@@ -5,12 +5,16 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 
 #include "columnar/column.h"
 #include "millrace/core/schema.h"
 #include "millrace/core/status.h"
 
 namespace millrace::columnar {
+
+/// Whether DuckDB takes it as VARCHAR.
+bool IsUtf8(std::string_view text);
 
 /// Whether values of `type` can be written into a column of `column_type` unchanged; INVALID_ARGUMENT names both
 /// types (the caller adds the column's name).
