@@ -9,6 +9,7 @@ find_package(nlohmann_json CONFIG REQUIRED)
 find_package(CLI11 CONFIG REQUIRED)
 find_package(simdjson CONFIG REQUIRED)
 find_package(RocksDB CONFIG REQUIRED)
+find_package(OpenSSL REQUIRED)
 find_package(GTest CONFIG REQUIRED)
 find_package(benchmark CONFIG REQUIRED)
 
@@ -32,6 +33,16 @@ set_target_properties(xxHash::xxHash PROPERTIES
   IMPORTED_LOCATION "${MILLRACE_XXHASH_LIBRARY}"
   INTERFACE_INCLUDE_DIRECTORIES "${MILLRACE_XXHASH_INCLUDE}")
 
+# The macros say how Debian built the library; they decide the layout of its classes.
+find_path(MILLRACE_HTTPLIB_INCLUDE httplib.h REQUIRED)
+find_library(MILLRACE_HTTPLIB_LIBRARY cpp-httplib REQUIRED)
+add_library(httplib::httplib UNKNOWN IMPORTED GLOBAL)
+set_target_properties(httplib::httplib PROPERTIES
+  IMPORTED_LOCATION "${MILLRACE_HTTPLIB_LIBRARY}"
+  INTERFACE_INCLUDE_DIRECTORIES "${MILLRACE_HTTPLIB_INCLUDE}"
+  INTERFACE_COMPILE_DEFINITIONS
+    "CPPHTTPLIB_OPENSSL_SUPPORT;CPPHTTPLIB_ZLIB_SUPPORT;CPPHTTPLIB_BROTLI_SUPPORT")
+
 # The light ones, which every room may use; with --as-needed an unused one costs nothing.
 set(MILLRACE_LIGHT_THIRD_PARTY
   Threads::Threads
@@ -45,4 +56,5 @@ set(MILLRACE_LIGHT_THIRD_PARTY
   simdjson::simdjson
   CLI11::CLI11)
 # libstdc++ comes before them: libduckdb exports a few of its functions, and whoever resolves a reference first is loaded.
-set(MILLRACE_HEAVY_THIRD_PARTY stdc++ RocksDB::rocksdb-shared DuckDB::DuckDB)
+set(MILLRACE_HEAVY_THIRD_PARTY stdc++ RocksDB::rocksdb-shared DuckDB::DuckDB httplib::httplib OpenSSL::SSL
+  OpenSSL::Crypto)

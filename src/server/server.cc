@@ -1,0 +1,255 @@
+#include "server/server.h"
+
+#include <unistd.h>
+
+#include <charconv>
+#include <chrono>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/file_system.h"
+#include "base/status_macros.h"
+#include "millrace/core/json.h"
+#include "server/http_listener.h"
+#include "server/metrics_text.h"
+
+namespace millrace::server {
+
+namespace {
+
+constexpr int kPortThreads = 4;
+constexpr int kSocketThreads = 3;
+constexpr std::size_t kResultBytesMax = 32 << 20;
+constexpr Duration kStatusAgeMax = std::chrono::seconds(30);
+// A statement may take its time; the verb waits for it as long as the run lives.
+constexpr auto kAskTimeout = std::chrono::minutes(10);
+
+Timestamp Now() { return Timestamp::FromMillis(base::SystemClock().Now().millis()); }
+
+HttpResponse TextResponse(std::string text, const char* type = "text/plain; charset=utf-8") {
+  return {.status = 200, .content_type = type, .body = std::move(text), .headers = {}};
+}
+
+const char* ContentTypeOf(const std::string& format) {
+  if (format == "json") return "application/x-ndjson";
+  return format == "csv" ? "text/csv; charset=utf-8" : "text/plain; charset=utf-8";
+}
+
+StatusOr<std::optional<Timestamp>> TimeValue(const HttpRequest& request, const std::string& name) {
+  const std::string text = QueryValue(request, name);
+  if (text.empty()) return std::optional<Timestamp>();
+  MILLRACE_ASSIGN_OR_RETURN(const Timestamp time, Timestamp::Parse(text));
+  return std::optional(time);
+}
+
+StatusOr<ViewRequest> ViewRequestOf(const HttpRequest& request) {
+  ViewRequest result{.view = QueryValue(request, "view"), .format = QueryValue(request, "format", "json")};
+  if (result.view.empty()) return InvalidArgumentError("say which view: /v1/query?view=NAME");
+  const auto [begin, end] = request.query.equal_range("key");
+  for (auto key = begin; key != end; ++key) result.key.push_back(key->second);
+  MILLRACE_ASSIGN_OR_RETURN(result.from, TimeValue(request, "from"));
+  MILLRACE_ASSIGN_OR_RETURN(result.to, TimeValue(request, "to"));
+  const std::string limit = QueryValue(request, "limit");
+  if (limit.empty()) return result;
+  std::uint64_t number = 0;
+  const auto [rest, error] = std::from_chars(limit.data(), limit.data() + limit.size(), number);
+  if (error != std::errc() || rest != limit.data() + limit.size()) {
+    return InvalidArgumentError("limit=" + limit + " is no number of rows");
+  }
+  result.limit = number;
+  return result;
+}
+
+}  // namespace
+
+struct Server::Impl {
+  ServerOptions options;
+  std::optional<ListenAddress> address;
+  std::optional<BearerToken> token;
+  std::shared_ptr<TlsContext> tls;
+  Timestamp started_at = Now();
+  std::string url;
+  std::unique_ptr<HttpListener> socket;  // the listeners end before what they answer from
+  std::unique_ptr<HttpListener> port;
+
+  Status Configure();
+  Status ListenOnSocket();
+  Status ListenOnPort();
+  Status WriteServerFile() const;
+
+  HttpResponse Answer(const HttpRequest& request) const;
+  std::optional<HttpResponse> Refusal(const HttpRequest& request) const;
+  ServerStatus CurrentStatus() const;
+  HttpResponse Health() const;
+  HttpResponse AnswerQuery(const HttpRequest& request) const;
+  HttpResponse AnswerSql(const HttpRequest& request) const;
+};
+
+Status Server::Impl::Configure() {
+  MILLRACE_ASSIGN_OR_RETURN(address, ParseListenAddress(options.serve.http.value_or("0")));
+  if (!address) return OkStatus();
+  MILLRACE_RETURN_IF_ERROR(CheckAccess(options.serve, *address));
+  if (!options.serve.token_file.empty()) {
+    MILLRACE_ASSIGN_OR_RETURN(token, BearerToken::Load(options.serve.token_file));
+  }
+  if (!options.serve.tls_cert.empty()) {
+    MILLRACE_ASSIGN_OR_RETURN(tls, TlsContext::Load(options.serve.tls_cert, options.serve.tls_key));
+  }
+  return OkStatus();
+}
+
+Status Server::Impl::ListenOnSocket() {
+  if (options.data_dir.empty()) return OkStatus();
+  // This process holds the directory, so a socket that is there belongs to one that was killed.
+  const std::string path = SocketPathOf(options.data_dir);
+  std::error_code error;
+  std::filesystem::remove(path, error);
+  if (error) return UnavailableError("cannot remove the socket of an earlier run, " + path + ": " + error.message());
+  const HttpListenerOptions listener{.socket_path = path, .threads = kSocketThreads};
+  MILLRACE_ASSIGN_OR_RETURN(socket,
+                            HttpListener::Bind(listener, [this](const HttpRequest& asked) { return Answer(asked); }));
+  return OkStatus();
+}
+
+Status Server::Impl::ListenOnPort() {
+  if (!address) return OkStatus();
+  const HttpListenerOptions listener{
+      .address = address->address, .port = address->port, .tls = tls, .threads = kPortThreads};
+  auto started = HttpListener::Bind(listener, [this](const HttpRequest& asked) { return Answer(asked); });
+  if (!started.ok()) {
+    return UnavailableError("--http=" + address->ToString() + ": " + started.status().message() +
+                            "; give another port, or 0 for any that is free");
+  }
+  port = *std::move(started);
+  address->port = port->port();
+  url = (tls != nullptr ? "https://" : "http://") + address->ToString();
+  return OkStatus();
+}
+
+Status Server::Impl::WriteServerFile() const {
+  if (options.data_dir.empty()) return OkStatus();
+  const ServerFile file{
+      .pid = ::getpid(), .url = url, .socket = SocketPathOf(options.data_dir), .started_at = started_at};
+  return base::ReplaceFile(base::PosixFileSystem(), ServerFileOf(options.data_dir), json::Write(file) + "\n");
+}
+
+// Nothing for a request that may be answered.
+std::optional<HttpResponse> Server::Impl::Refusal(const HttpRequest& request) const {
+  if (request.is_local || request.path == "/healthz") return std::nullopt;
+  if (token) {
+    const auto header = request.headers.find("authorization");
+    if (header != request.headers.end() && token->Matches(header->second)) return std::nullopt;
+    HttpResponse response = ErrorResponse(
+        Status(StatusCode::kUnauthenticated, "the request needs the token of --token_file: Authorization: Bearer ..."));
+    response.headers["WWW-Authenticate"] = "Bearer realm=\"millrace\"";
+    return response;
+  }
+  if (address && address->is_loopback && !HostIsLoopback(request)) {
+    return ErrorResponse(
+        PermissionDeniedError("the request was meant for another host; ask by 127.0.0.1 or localhost"));
+  }
+  return std::nullopt;
+}
+
+HttpResponse Server::Impl::Answer(const HttpRequest& request) const {
+  if (std::optional<HttpResponse> refusal = Refusal(request)) return *std::move(refusal);
+  const bool is_read = request.method == "GET" || request.method == "HEAD";
+  const bool is_sql = request.path == "/v1/sql";
+  if (is_sql ? request.method != "POST" : !is_read) {
+    HttpResponse response = ErrorResponse(InvalidArgumentError(request.path + " does not know " + request.method));
+    response.status = 405;
+    response.headers["Allow"] = is_sql ? "POST" : "GET, HEAD";
+    return response;
+  }
+  if (request.path == "/v1/status") {
+    return {.status = 200, .body = json::Write(CurrentStatus()) + "\n", .headers = {}};
+  }
+  if (request.path == "/metrics") return TextResponse(MetricsText(CurrentStatus()), kMetricsContentType);
+  if (request.path == "/healthz") return Health();
+  if (request.path == "/v1/query") return AnswerQuery(request);
+  if (is_sql) return AnswerSql(request);
+  return ErrorResponse(
+      NotFoundError("there is nothing at " + request.path + "; there is: /v1/status, /v1/query, /metrics, /healthz"));
+}
+
+ServerStatus Server::Impl::CurrentStatus() const {
+  ServerStatus status{.program = options.program,
+                      .version = options.version,
+                      .pid = ::getpid(),
+                      .data_dir = options.data_dir,
+                      .url = url,
+                      .started_at = started_at,
+                      .now = Now()};
+  if (options.status != nullptr) status.run = options.status->Read(status.now);
+  return status;
+}
+
+HttpResponse Server::Impl::Health() const {
+  const ServerStatus status = CurrentStatus();
+  if (!status.run) {
+    if (status.now - started_at < kStatusAgeMax) return TextResponse("starting\n");
+    return ErrorResponse(UnavailableError("the run has not begun"));
+  }
+  if (status.run->state == "failed") return ErrorResponse(UnavailableError("the run has failed"));
+  if (status.run->age > kStatusAgeMax) {
+    return ErrorResponse(UnavailableError("the run has not told its status for " + DurationToString(status.run->age)));
+  }
+  return TextResponse("ok\n");
+}
+
+HttpResponse Server::Impl::AnswerQuery(const HttpRequest& request) const {
+  if (options.data == nullptr) return ErrorResponse(FailedPreconditionError("this run keeps no views"));
+  const StatusOr<ViewRequest> asked = ViewRequestOf(request);
+  if (!asked.ok()) return ErrorResponse(asked.status());
+  StatusOr<std::string> rows = options.data->Query(*asked, kResultBytesMax);
+  return rows.ok() ? TextResponse(*std::move(rows), ContentTypeOf(asked->format)) : ErrorResponse(rows.status());
+}
+
+// SQL reads files too, so it is only for who could read them anyway.
+HttpResponse Server::Impl::AnswerSql(const HttpRequest& request) const {
+  if (!request.is_local) {
+    return ErrorResponse(PermissionDeniedError("SQL is answered through the socket in the data directory only"));
+  }
+  if (options.data == nullptr) return ErrorResponse(FailedPreconditionError("this run keeps no views"));
+  const std::string format = QueryValue(request, "format", "json");
+  StatusOr<std::string> rows = options.data->Sql(request.body, format, kResultBytesMax);
+  return rows.ok() ? TextResponse(*std::move(rows), ContentTypeOf(format)) : ErrorResponse(rows.status());
+}
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
+  std::unique_ptr<Server> server(new Server(std::make_unique<Impl>()));
+  Impl& impl = *server->impl_;
+  impl.options = options;
+  MILLRACE_RETURN_IF_ERROR(impl.Configure());
+  MILLRACE_RETURN_IF_ERROR(impl.ListenOnPort());
+  MILLRACE_RETURN_IF_ERROR(impl.ListenOnSocket());
+  MILLRACE_RETURN_IF_ERROR(impl.WriteServerFile());
+  for (HttpListener* listener : {impl.port.get(), impl.socket.get()}) {
+    if (listener != nullptr) listener->Run();
+  }
+  return server;
+}
+
+Server::~Server() {
+  impl_->port.reset();
+  impl_->socket.reset();
+  if (impl_->options.data_dir.empty()) return;
+  std::error_code ignored;  // the next run replaces what is left
+  std::filesystem::remove(SocketPathOf(impl_->options.data_dir), ignored);
+  std::filesystem::remove(ServerFileOf(impl_->options.data_dir), ignored);
+}
+
+const std::string& Server::url() const { return impl_->url; }
+
+std::string SocketPathOf(const std::string& data_dir) { return data_dir + "/server.sock"; }
+std::string ServerFileOf(const std::string& data_dir) { return data_dir + "/server.json"; }
+
+StatusOr<HttpResponse> AskServer(const std::string& data_dir, const HttpRequest& request) {
+  return SendToSocket(SocketPathOf(data_dir), request, kAskTimeout);
+}
+
+}  // namespace millrace::server

@@ -1,0 +1,105 @@
+// The server that a run brings with it: status, metrics and the views, over HTTP and over a socket in the data
+// directory.
+//
+// | path              | gives                                                                                   |
+// | ----------------- | --------------------------------------------------------------------------------------- |
+// | GET /v1/status    | `ServerStatus` as JSON                                                                  |
+// | GET /metrics      | the same facts for Prometheus, text format 0.0.4                                        |
+// | GET /healthz      | 200 while the run goes on, 503 when it has failed or its status is old; needs no token  |
+// | GET /v1/query     | rows of a view: view, key (repeated), from, to, limit, format                           |
+// | POST /v1/sql      | the local socket only: runs the body, one statement; format                             |
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "millrace/core/status.h"
+#include "millrace/core/timestamp.h"
+#include "millrace/runner/status.h"
+#include "server/access.h"
+#include "server/http_message.h"
+
+namespace millrace::server {
+
+/// What is asked of a view.
+struct ViewRequest {
+  std::string view = {};
+  std::vector<std::string> key = {};  // the first columns, as text
+  std::optional<Timestamp> from = {};
+  std::optional<Timestamp> to = {};
+  std::optional<std::uint64_t> limit = {};
+  std::string format = "json";  // "table", "json" (an object per line) or "csv"
+};
+
+/// What the process that runs a pipeline can tell of its results. Called on several threads at once.
+class DataService {
+ public:
+  virtual ~DataService() = default;
+  /// Rows as text, at most `bytes_max` of it; RESOURCE_EXHAUSTED where there are more. INVALID_ARGUMENT for an unknown
+  /// view or column, as the verb `query` says it.
+  virtual StatusOr<std::string> Query(const ViewRequest& request, std::size_t bytes_max) = 0;
+  /// Runs a statement that only reads.
+  virtual StatusOr<std::string> Sql(const std::string& statement, const std::string& format, std::size_t bytes_max) = 0;
+};
+
+/// What /v1/status tells.
+struct ServerStatus {
+  std::string program = {};
+  std::string version = {};
+  std::int64_t pid = 0;
+  std::string data_dir = {};
+  std::string url = {};  // empty: no port is open
+  Timestamp started_at = {};
+  Timestamp now = {};
+  std::optional<RunStatus> run = {};  // empty until the run has begun
+};
+
+/// The content of DIR/server.json, for who looks for the server. A process that was killed leaves it behind.
+struct ServerFile {
+  std::int64_t pid = 0;
+  std::string url = {};
+  std::string socket = {};
+  Timestamp started_at = {};
+};
+
+struct ServerOptions {
+  ServeOptions serve = {};
+  std::string data_dir = {};  // held by this process; empty: there is no local socket
+  std::string program = {};
+  std::string version = {};
+  std::shared_ptr<StatusBoard> status = nullptr;
+  std::shared_ptr<DataService> data = nullptr;  // null: there is nothing to query
+};
+
+/// Serves from `Start` to the destructor, which waits for no peer.
+class Server {
+ public:
+  /// INVALID_ARGUMENT for options that cannot be; UNAVAILABLE when it cannot listen.
+  static StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options);
+  /// Removes the socket and server.json.
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  /// "http://127.0.0.1:8080"; empty when no port is open.
+  const std::string& url() const;
+
+  /// Opaque.
+  struct Impl;
+
+ private:
+  explicit Server(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+/// The socket and the description of a data directory's server.
+std::string SocketPathOf(const std::string& data_dir);
+std::string ServerFileOf(const std::string& data_dir);
+
+/// Asks the server of a data directory. NOT_FOUND or UNAVAILABLE when there is none; the response may tell a failure.
+StatusOr<HttpResponse> AskServer(const std::string& data_dir, const HttpRequest& request);
+
+}  // namespace millrace::server
