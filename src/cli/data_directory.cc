@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -56,7 +57,8 @@ Status HeldError(const std::string& path, const std::optional<DirectoryHolder>& 
 Status CheckFresh(const std::string& path) {
   MILLRACE_ASSIGN_OR_RETURN(const std::vector<std::string> names, Files().List(path));
   for (const std::string& name : names) {
-    if (name == "lock" || name == "millrace.json.new") continue;
+    // The log and the archive may be there before the first run.
+    if (name == "lock" || name == "millrace.json.new" || name == "log" || name == "archive") continue;
     return FailedPreconditionError(path + " holds other things (such as " + name +
                                    ") and no millrace.json; give an empty or a new directory");
   }
@@ -123,6 +125,11 @@ StatusOr<DataDirectory> DataDirectory::OpenForReading(const std::string& path, c
   }
   MILLRACE_ASSIGN_OR_RETURN(DataDirectory directory, Take(path, holder));
   if (directory.manifest_.generation > 0) return directory;
+  if (directory.manifest_.running) {
+    return FailedPreconditionError("the data directory " + path +
+                                   " has no results yet: its run was ended before the first checkpoint; resume it: " +
+                                   holder.program + " run --data_dir=" + path);
+  }
   return FailedPreconditionError("the data directory " + path +
                                  " has no results: no run has come to its end yet; run " + holder.program +
                                  " run --data_dir=" + path);
@@ -157,36 +164,94 @@ std::string DataDirectory::FolderOf(std::uint64_t generation) const {
 void DataDirectory::RemoveOtherGenerations() const {
   const StatusOr<std::vector<std::string>> names = Files().List(path_);
   if (!names.ok()) return;
+  const std::string running = manifest_.running ? FolderOf(manifest_.running->generation) : CurrentFolder();
   for (const std::string& name : *names) {
-    std::string folder = path_ + "/";
-    folder += name;
+    const std::string folder = path_ + "/" + name;
+    if (!name.starts_with(kGenerationPrefix) || folder == CurrentFolder() || folder == running) continue;
     std::error_code ignored;  // what cannot be removed costs space only; the next run tries again
-    if (name.starts_with(kGenerationPrefix) && folder != CurrentFolder()) std::filesystem::remove_all(folder, ignored);
+    std::filesystem::remove_all(folder, ignored);
   }
 }
 
-StatusOr<std::string> DataDirectory::BeginGeneration() {
-  RemoveOtherGenerations();
-  std::string folder = FolderOf(next_generation());
+std::uint64_t DataDirectory::next_generation() const {
+  return std::max(manifest_.generation, manifest_.running ? manifest_.running->generation : 0) + 1;
+}
+
+Status DataDirectory::MakeFolder(std::uint64_t generation) const {
+  const std::string folder = FolderOf(generation);
   MILLRACE_ASSIGN_OR_RETURN(const bool exists, Files().Exists(folder));
   if (exists) return FailedPreconditionError(folder + " cannot be removed; remove it by hand");
   MILLRACE_RETURN_IF_ERROR(Files().CreateFolders(folder));
-  return folder;
+  return Files().SyncFolder(path_);
 }
 
-Status DataDirectory::Promote(const std::string& mode, Timestamp now) {
-  MILLRACE_RETURN_IF_ERROR(Files().SyncFolder(FolderOf(next_generation())));
+StatusOr<std::string> DataDirectory::BeginGeneration(bool is_fresh) {
+  if (manifest_.running && !is_fresh) {
+    return FailedPreconditionError(
+        "the data directory " + path_ + " holds a run with checkpoints that has not come to its end (generation " +
+        std::to_string(manifest_.running->generation) + ", attempt " + std::to_string(manifest_.running->attempt) +
+        "); resume it: run --streaming with --checkpoint_interval; or give it up: --fresh; or give another --data_dir");
+  }
+  RemoveOtherGenerations();
+  MILLRACE_RETURN_IF_ERROR(MakeFolder(next_generation()));
+  return FolderOf(next_generation());
+}
+
+Status DataDirectory::MakeCurrent(std::uint64_t generation, const std::string& mode, Timestamp now,
+                                  const std::optional<RunningGeneration>& running) {
+  MILLRACE_RETURN_IF_ERROR(Files().SyncFolder(FolderOf(generation)));
   MILLRACE_RETURN_IF_ERROR(Files().SyncFolder(path_));
   DirectoryManifest next = manifest_;
-  next.generation = next_generation();
+  next.generation = generation;
   next.mode = mode;
   next.written_at = now;
+  next.running = running;
   MILLRACE_RETURN_IF_ERROR(WriteManifest(next));
   manifest_ = next;
   RemoveOtherGenerations();
   return OkStatus();
 }
 
+Status DataDirectory::Promote(const std::string& mode, Timestamp now) {
+  return MakeCurrent(next_generation(), mode, now, std::nullopt);
+}
+
 void DataDirectory::Abandon() { RemoveOtherGenerations(); }
+
+StatusOr<GenerationOfRun> DataDirectory::ResumeOrBeginGeneration(bool is_fresh) {
+  RemoveOtherGenerations();
+  DirectoryManifest next = manifest_;
+  const bool is_resumed = manifest_.running && !is_fresh;
+  if (is_resumed) {
+    const std::string folder = FolderOf(manifest_.running->generation);
+    MILLRACE_ASSIGN_OR_RETURN(const bool exists, Files().Exists(folder));
+    if (!exists) return FailedPreconditionError(folder + ", which is to be resumed, is gone; start anew with --fresh");
+    ++next.running->attempt;
+  } else {
+    MILLRACE_RETURN_IF_ERROR(MakeFolder(next_generation()));
+    next.running = {.generation = next_generation(), .attempt = 1};
+  }
+  MILLRACE_RETURN_IF_ERROR(WriteManifest(next));
+  manifest_ = next;
+  RemoveOtherGenerations();  // one that was given up
+  return GenerationOfRun{.folder = FolderOf(next.running->generation),
+                         .generation = next.running->generation,
+                         .attempt = next.running->attempt,
+                         .is_resumed = is_resumed};
+}
+
+Status DataDirectory::NoteCheckpoint(Timestamp now) {
+  return manifest_.generation == 0 ? PromoteRunning(now) : OkStatus();
+}
+
+Status DataDirectory::PromoteRunning(Timestamp now) {
+  if (!manifest_.running) return InternalError("no generation is running in " + path_);
+  return MakeCurrent(manifest_.running->generation, "streaming", now, manifest_.running);
+}
+
+Status DataDirectory::FinishRunning(Timestamp now) {
+  if (!manifest_.running) return InternalError("no generation is running in " + path_);
+  return MakeCurrent(manifest_.running->generation, "streaming", now, std::nullopt);
+}
 
 }  // namespace millrace::cli

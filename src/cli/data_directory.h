@@ -1,11 +1,12 @@
-// The data directory of a program: who uses it, and where the results of its last run are.
+// The data directory of a program: who uses it, and where the results of its runs are.
 //
 //   DIR/lock                  held while a process uses the directory; says who it is
-//   DIR/millrace.json         format, job and the number of the generation that holds the results
-//   DIR/generation-N/         warehouse.duckdb and views/ of one run
+//   DIR/millrace.json         format, job, the generation that holds the results, and the one that can be resumed
+//   DIR/generation-N/         warehouse.duckdb, views/ and checkpoints/ of one run and those that resume it
 //
-// Each run writes a generation of its own; it takes the place of the earlier one by one rename of millrace.json. So a
-// run that fails or is killed leaves the earlier results as they were.
+// A run writes a generation of its own; it takes the place of the earlier one by one rename of millrace.json. So a run
+// that fails or is killed leaves the earlier results as they were. A run with checkpoints is resumed by the next one,
+// in the same generation and as a further attempt.
 #pragma once
 
 #include <cstdint>
@@ -30,6 +31,12 @@ struct DirectoryHolder {
   std::string ToString() const;
 };
 
+/// A generation whose run has checkpoints and has not come to its end.
+struct RunningGeneration {
+  std::uint64_t generation = 0;
+  std::uint64_t attempt = 0;  // of the process that runs it, or ran it last; from 1
+};
+
 /// What millrace.json holds.
 struct DirectoryManifest {
   std::int32_t format = 1;
@@ -37,6 +44,15 @@ struct DirectoryManifest {
   std::uint64_t generation = 0;  // 0: no run has given results yet
   std::string mode;              // of the run that gave them: "batch" or "streaming"
   std::optional<Timestamp> written_at;
+  std::optional<RunningGeneration> running;  // may be the one that holds the results
+};
+
+/// Where a run writes.
+struct GenerationOfRun {
+  std::string folder;
+  std::uint64_t generation = 0;
+  std::uint64_t attempt = 0;
+  bool is_resumed = false;  // there was an earlier attempt; whether it came to a checkpoint is another question
 };
 
 /// A data directory that this process holds, until the object is destroyed. One thread at a time.
@@ -59,14 +75,27 @@ class DataDirectory {
   /// The folder of the results.
   std::string CurrentFolder() const { return FolderOf(manifest_.generation); }
 
-  /// Makes an empty folder for the results of a new run, whose number is `next_generation`; what earlier runs left
-  /// unfinished is removed.
-  StatusOr<std::string> BeginGeneration();
-  std::uint64_t next_generation() const { return manifest_.generation + 1; }
-  /// Makes the new generation the current one, durably, and removes the one before. All its files are closed.
+  /// For a run without checkpoints: makes an empty folder for the results, whose number is `next_generation`; what
+  /// earlier runs left behind without a promise is removed. FAILED_PRECONDITION where a run could be resumed, unless
+  /// `is_fresh`: then that one goes when this run is promoted.
+  StatusOr<std::string> BeginGeneration(bool is_fresh);
+  std::uint64_t next_generation() const;
+  /// Makes the new generation the current one, durably, and removes the others. All its files are closed.
   Status Promote(const std::string& mode, Timestamp now);
   /// Removes the new generation's folder: its run has given no result.
   void Abandon();
+
+  /// For a run with checkpoints: goes on with the generation that was left unfinished, as the next attempt, or begins a
+  /// new one; `is_fresh` begins a new one and gives the unfinished one up (where that one holds the results, they stay
+  /// until `NoteCheckpoint` or `PromoteRunning`). Durable when it returns: no two runs are the same attempt.
+  /// FAILED_PRECONDITION if the unfinished generation's folder is gone.
+  StatusOr<GenerationOfRun> ResumeOrBeginGeneration(bool is_fresh);
+  /// A checkpoint of the running generation is committed: it becomes the current one if there are no results yet.
+  Status NoteCheckpoint(Timestamp now);
+  /// The run was stopped, with a checkpoint: the running generation becomes the current one, and can be resumed.
+  Status PromoteRunning(Timestamp now);
+  /// The run has come to its end: as `PromoteRunning`, but the next run begins a new generation.
+  Status FinishRunning(Timestamp now);
 
  private:
   DataDirectory(std::string path, std::unique_ptr<base::FileLock> lock);
@@ -74,6 +103,9 @@ class DataDirectory {
   Status ReadManifest();
   Status WriteManifest(const DirectoryManifest& manifest);
   std::string FolderOf(std::uint64_t generation) const;
+  Status MakeFolder(std::uint64_t generation) const;
+  Status MakeCurrent(std::uint64_t generation, const std::string& mode, Timestamp now,
+                     const std::optional<RunningGeneration>& running);
   void RemoveOtherGenerations() const;
 
   std::string path_;

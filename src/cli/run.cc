@@ -68,7 +68,7 @@ StatusOr<Storage> OpenStorage(const Invocation& invocation, const std::vector<Vi
   }
   MILLRACE_ASSIGN_OR_RETURN(DataDirectory directory,
                             DataDirectory::OpenForRun(path, ThisProcess(invocation), invocation.JobName()));
-  MILLRACE_ASSIGN_OR_RETURN(std::string folder, directory.BeginGeneration());
+  MILLRACE_ASSIGN_OR_RETURN(std::string folder, directory.BeginGeneration(invocation.pipeline.fresh));
   const RunResultsOptions results{
       .folder = folder, .generation = directory.next_generation(), .is_streaming = invocation.pipeline.streaming};
   MILLRACE_ASSIGN_OR_RETURN(storage.results, RunResults::Create(results));

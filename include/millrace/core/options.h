@@ -43,6 +43,7 @@ struct PipelineOptions {
   std::int32_t threads = 0;
   std::string data_dir;
   std::string temp_location;
+  bool fresh = false;
 
   static constexpr OptionHelp kOptionHelp[] = {
       {"runner", "what runs the pipeline: native (alias DirectRunner)"},
@@ -52,6 +53,7 @@ struct PipelineOptions {
       {"threads", "worker threads; 0 means one per core"},
       {"data_dir", "the directory that holds the views and the dead letters; one process at a time uses it"},
       {"temp_location", "folder for what SQL cannot hold in memory; by default beside the warehouse"},
+      {"fresh", "give up a run with checkpoints that could be resumed, and start anew"},
   };
 };
 
