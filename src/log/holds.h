@@ -17,9 +17,9 @@ namespace millrace::log {
 /// One consumer's hold: offsets at and above `next_offsets[p]` of partition p are kept.
 struct Hold {
   std::int32_t format = 1;
-  std::string name;
-  Cut next_offsets;
-  Timestamp updated_at;
+  std::string name = {};
+  Cut next_offsets = {};
+  Timestamp updated_at = {};
 };
 
 /// Makes or replaces the hold `name` (letters, digits, "-_.", at most 100); durable when it returns. OUT_OF_RANGE when

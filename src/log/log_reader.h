@@ -22,11 +22,11 @@ namespace millrace::log {
 struct RecordView {
   std::int32_t partition = 0;
   std::int64_t offset = 0;
-  Timestamp publish_time;
-  Timestamp event_time;
-  std::string_view key;
-  std::string_view data;
-  std::string_view encoded_attributes;
+  Timestamp publish_time = {};
+  Timestamp event_time = {};
+  std::string_view key = {};
+  std::string_view data = {};
+  std::string_view encoded_attributes = {};
   std::uint32_t attribute_count = 0;
 
   /// Copies everything into `*record`, whose storage is used again.

@@ -50,15 +50,15 @@ struct WriterOptions {
   /// Says who writes, for the message that another writer gets.
   std::string holder = "a Millrace program";
   const base::WallClock* clock = nullptr;  // nothing: the system's
-  /// Told what recovery cut and what could not be done but harms nothing; nothing: a warning in the program's log.
+  /// Told what recovery cut and what could not be done but harms nothing; nothing: a line on the standard error.
   std::function<void(const std::string& message)> report = nullptr;
 };
 
 /// A record to be appended; the views are used during the call only.
 struct AppendRecord {
-  Timestamp event_time;
-  std::string_view key;  // decides the partition; records without one are spread
-  std::string_view data;
+  Timestamp event_time = {};
+  std::string_view key = {};  // decides the partition; records without one are spread
+  std::string_view data = {};
   const std::map<std::string, std::string>* attributes = nullptr;
   std::int32_t partition = -1;  // 0 or more: instead of the key's; the same again when it is retried
 };

@@ -37,12 +37,12 @@ namespace millrace {
 /// What the log holds: the element of `log::Read`.
 struct LogRecord {
   std::int32_t partition = 0;
-  std::int64_t offset = 0;  // in the partition, from 0, dense over records and control records
-  Timestamp publish_time;   // when the log took it; never falls within a partition
-  Timestamp event_time;
-  std::string key;
-  std::map<std::string, std::string> attributes;
-  std::string data;
+  std::int64_t offset = 0;      // in the partition, from 0, dense over records and control records
+  Timestamp publish_time = {};  // when the log took it; never falls within a partition
+  Timestamp event_time = {};
+  std::string key = {};
+  std::map<std::string, std::string> attributes = {};
+  std::string data = {};
 };
 
 namespace log {

@@ -1,0 +1,93 @@
+#include "log/ends_file.h"
+
+#include <thread>
+
+#include "base/status_macros.h"
+#include "log/byte_buffer.h"
+#include "log/segment_format.h"
+#include "log/topic_files.h"
+
+namespace millrace::log {
+
+namespace {
+
+constexpr std::string_view kMagic = "MRENDS01";
+constexpr std::size_t kHeaderBytes = 32;
+constexpr std::size_t kEntryBytes = 40;
+constexpr int kTriesMax = 1'000;  // a read may meet a write of the same bytes
+
+}  // namespace
+
+StatusOr<EndsFile> EndsFile::OpenForReading(base::FileSystem& files, const std::string& topic_folder,
+                                            const TopicMetadata& topic) {
+  const std::string path = topic_folder + kEndsFileName;
+  MILLRACE_ASSIGN_OR_RETURN(std::unique_ptr<base::File> file, files.Open(path, base::OpenMode::kRead));
+  return EndsFile(std::move(file), path, topic);
+}
+
+StatusOr<EndsFile> EndsFile::OpenForWriting(base::FileSystem& files, const std::string& topic_folder,
+                                            const TopicMetadata& topic) {
+  const std::string path = topic_folder + kEndsFileName;
+  MILLRACE_ASSIGN_OR_RETURN(std::unique_ptr<base::File> file, files.Open(path, base::OpenMode::kReadWrite));
+  return EndsFile(std::move(file), path, topic);
+}
+
+StatusOr<WriterState> EndsFile::ReadState() const {
+  char bytes[kHeaderBytes];
+  for (int i = 0; i < kTriesMax; ++i) {
+    MILLRACE_ASSIGN_OR_RETURN(const std::size_t count, file_->ReadAt(0, std::as_writable_bytes(std::span(bytes))));
+    if (count < kHeaderBytes) break;
+    if (Load<std::uint64_t>(bytes + 24) == Checksum({bytes, 24}, 0)) {
+      const auto state = Load<std::uint32_t>(bytes + 16);
+      const bool fits = std::string_view(bytes, kMagic.size()) == kMagic && state <= 2 &&
+                        Load<std::uint64_t>(bytes + 8) == topic_id_ && Load<std::int32_t>(bytes + 20) == partitions_;
+      if (!fits) break;
+      return static_cast<WriterState>(state);
+    }
+    std::this_thread::yield();
+  }
+  return DataLossError(path_ + " is damaged; open the topic for writing once to make it anew");
+}
+
+StatusOr<PartitionEnd> EndsFile::Read(std::int32_t partition) const {
+  char bytes[kEntryBytes];
+  const std::uint64_t position = kHeaderBytes + kEntryBytes * static_cast<std::uint64_t>(partition);
+  for (int i = 0; i < kTriesMax; ++i) {
+    MILLRACE_ASSIGN_OR_RETURN(const std::size_t count,
+                              file_->ReadAt(position, std::as_writable_bytes(std::span(bytes))));
+    if (count < kEntryBytes) break;
+    if (Load<std::uint64_t>(bytes + 32) == Checksum({bytes, 32}, static_cast<std::uint64_t>(partition))) {
+      return PartitionEnd{.visible = Load<std::int64_t>(bytes),
+                          .synced = Load<std::int64_t>(bytes + 8),
+                          .watermark = Timestamp::FromMicros(Load<std::int64_t>(bytes + 16))};
+    }
+    std::this_thread::yield();
+  }
+  return DataLossError(path_ + ", partition " + std::to_string(partition) +
+                       " is damaged; open the topic for writing once to make it anew");
+}
+
+Status EndsFile::WriteState(WriterState state) {
+  ByteBuffer bytes;
+  bytes.Append(kMagic);
+  bytes.AppendNumber(topic_id_);
+  bytes.AppendNumber(static_cast<std::uint32_t>(state));
+  bytes.AppendNumber(partitions_);
+  bytes.AppendNumber(Checksum(bytes.view(), 0));
+  return file_->WriteAt(0, std::as_bytes(std::span(bytes.data(), bytes.size())));
+}
+
+Status EndsFile::Write(std::span<const PartitionEnd> ends) {
+  ByteBuffer bytes;
+  std::uint64_t partition = 0;
+  for (const PartitionEnd& end : ends) {
+    bytes.AppendNumber(end.visible);
+    bytes.AppendNumber(end.synced);
+    bytes.AppendNumber(end.watermark.micros());
+    bytes.AppendNumber(std::uint64_t{0});
+    bytes.AppendNumber(Checksum(bytes.view().substr(bytes.size() - 32), partition++));
+  }
+  return file_->WriteAt(kHeaderBytes, std::as_bytes(std::span(bytes.data(), bytes.size())));
+}
+
+}  // namespace millrace::log
