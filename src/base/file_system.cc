@@ -12,6 +12,16 @@ std::string FolderOf(std::string_view path) {
   return std::string(path.substr(0, slash == 0 ? 1 : slash));
 }
 
+Status CreateDurableFolders(FileSystem& files, const std::string& folder) {
+  const std::string above = FolderOf(folder);
+  MILLRACE_ASSIGN_OR_RETURN(const bool exists, files.Exists(folder));
+  if (!exists) {
+    if (above != folder && above != ".") MILLRACE_RETURN_IF_ERROR(CreateDurableFolders(files, above));
+    MILLRACE_RETURN_IF_ERROR(files.CreateFolders(folder));
+  }
+  return files.SyncFolder(above);
+}
+
 StatusOr<std::string> ReadFile(FileSystem& files, const std::string& path, std::uint64_t max_bytes) {
   MILLRACE_ASSIGN_OR_RETURN(const std::unique_ptr<File> file, files.Open(path, OpenMode::kRead));
   MILLRACE_ASSIGN_OR_RETURN(const std::uint64_t size, file->Size());

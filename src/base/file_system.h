@@ -94,6 +94,10 @@ StatusOr<std::string> ReadFile(FileSystem& files, const std::string& path, std::
 /// or all of the new. Writes `path` + ".new" on the way; one writer at a time.
 Status ReplaceFile(FileSystem& files, const std::string& path, std::string_view content);
 
+/// Makes a folder and those above it that are missing, durably. The one above it is synced also when nothing was
+/// missing: a process that was killed may have made it and not come to that.
+Status CreateDurableFolders(FileSystem& files, const std::string& folder);
+
 /// The folder that holds `path`: "a" for "a/b", "/" for "/a", "." for "a".
 std::string FolderOf(std::string_view path);
 

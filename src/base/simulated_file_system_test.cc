@@ -221,6 +221,30 @@ TEST(SimulatedFileSystem, ANewFolderIsLostWithAllInItUntilItsParentIsSynced) {
               ElementsAre("safe?"));
 }
 
+TEST(SimulatedFileSystem, DurableFoldersStay) {
+  const auto content = [](FileSystem& files) { return Content(files, "/a/b/c/d"); };
+  const auto make = [](FileSystem& files) {
+    EXPECT_EQ(CreateDurableFolders(files, "/a/b/c"), OkStatus());
+    EXPECT_EQ(CreateDurableFolders(files, "/a/b/c"), OkStatus());
+    MustMake(files, "/a/b/c/d", "safe");
+  };
+  EXPECT_THAT(Outcomes(make, content), ElementsAre("safe"));
+  const auto make_after_a_kill = [](SimulatedFileSystem& files) {
+    EXPECT_EQ(files.CreateFolders("/a/b/c"), OkStatus());
+    EXPECT_EQ(files.SyncFolder("/a"), OkStatus());
+    EXPECT_EQ(files.SyncFolder("/"), OkStatus());
+    files.Kill();
+    files.Restart();
+    EXPECT_EQ(CreateDurableFolders(files, "/a/b/c"), OkStatus());
+    MustMake(files, "/a/b/c/d", "safe");
+  };
+  EXPECT_THAT(Outcomes(make_after_a_kill, content), ElementsAre("safe"));
+  SimulatedFileSystem files({});
+  MustMake(files, "a", "");
+  EXPECT_EQ(CreateDurableFolders(files, "a/b").code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(CreateDurableFolders(files, "/"), OkStatus());
+}
+
 TEST(SimulatedFileSystem, ARenameBetweenFoldersIsDurableAfterBothAreSynced) {
   const auto move = [](FileSystem& files, bool sync_both) {
     EXPECT_EQ(files.CreateFolders("a"), OkStatus());

@@ -4,10 +4,17 @@
 #include <cstdlib>
 #include <utility>
 
-#include "model/older_type.h"
-
 namespace millrace {
 namespace {
+
+constexpr std::uint64_t kFnvOffset = 14695981039346656037ULL;
+constexpr std::uint64_t kFnvPrime = 1099511628211ULL;
+
+std::uint64_t Fnv1a(std::string_view text) {
+  std::uint64_t hash = kFnvOffset;
+  for (char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * kFnvPrime;
+  return hash;
+}
 
 void AppendStructure(const Type& type, std::string* out);
 
@@ -22,12 +29,39 @@ void AppendStructure(const std::vector<Field>& fields, std::string* out) {
   out->push_back(')');
 }
 
+std::string_view ScalarName(FieldKind kind) {
+  switch (kind) {
+    case FieldKind::kBool: return "bool";
+    case FieldKind::kInt8: return "int8";
+    case FieldKind::kInt16: return "int16";
+    case FieldKind::kInt32: return "int32";
+    case FieldKind::kInt64: return "int64";
+    case FieldKind::kUint8: return "uint8";
+    case FieldKind::kUint16: return "uint16";
+    case FieldKind::kUint32: return "uint32";
+    case FieldKind::kUint64: return "uint64";
+    case FieldKind::kFloat: return "float";
+    case FieldKind::kDouble: return "double";
+    case FieldKind::kString:
+    case FieldKind::kStringView: return "string";
+    case FieldKind::kBytes: return "bytes";
+    case FieldKind::kTimestamp: return "timestamp";
+    case FieldKind::kDuration: return "duration";
+    case FieldKind::kEnum: return "enum";
+    case FieldKind::kOptional: return "optional";
+    case FieldKind::kList: return "list";
+    case FieldKind::kMap: return "map";
+    case FieldKind::kStruct: return "row";
+  }
+  return "unknown";
+}
+
 void AppendStructure(const Type& type, std::string* out) {
   if (type.kind == FieldKind::kStruct) {
     AppendStructure(type.schema->fields(), out);
     return;
   }
-  out->append(model::KindName(type.kind));
+  out->append(ScalarName(type.kind));
   if (type.element == nullptr) return;
   out->push_back('<');
   if (type.key != nullptr) {
@@ -76,7 +110,7 @@ void CheckFieldName(const std::string& schema, const std::string& name, const st
 
 std::string Type::ToString() const {
   if (kind == FieldKind::kStruct) return "row<" + schema->name() + ">";
-  std::string text(model::KindName(kind));
+  std::string text(ScalarName(kind));
   if (element == nullptr) return text;
   text += "<";
   if (key != nullptr) text += key->ToString() + ", ";
@@ -86,7 +120,7 @@ std::string Type::ToString() const {
 Schema::Schema(std::string name, std::vector<Field> fields) : name_(std::move(name)), fields_(std::move(fields)) {
   std::string structure;
   AppendStructure(fields_, &structure);
-  fingerprint_ = model::TextFingerprint(structure);
+  fingerprint_ = Fnv1a(structure);
 }
 
 const Field* Schema::Find(std::string_view name) const {

@@ -21,7 +21,7 @@ using Chunks = std::vector<std::shared_ptr<const std::string>>;
 
 /// Where a section is.
 struct SectionRef {
-  std::string file;  // the name of the data file, without folder
+  std::string file = {};  // the name of the data file, without folder
   std::uint64_t epoch = 0;
   std::uint64_t attempt = 0;
   std::uint32_t section = 0;  // its number in the file
@@ -35,10 +35,10 @@ struct SectionRef {
 
 /// What an update finds a state by. Never a C++ name.
 struct StateDescription {
-  std::string step;               // the label path of the step, unique in the pipeline
-  std::string kind;               // of the operator, such as "combine"
-  std::string state;              // its name, unique in the step
-  std::string layout;             // how its bytes are written: detail::StateLayout, or a text of the operator's own
+  std::string step = {};          // the label path of the step, unique in the pipeline
+  std::string kind = {};          // of the operator, such as "combine"
+  std::string state = {};         // its name, unique in the step
+  std::string layout = {};        // how its bytes are written: detail::StateLayout, or a text of the operator's own
   std::uint64_t fingerprint = 0;  // of the layout
 
   friend bool operator==(const StateDescription&, const StateDescription&) = default;
@@ -49,15 +49,15 @@ StateDescription DescribeState(std::string step, std::string kind, std::string s
 
 /// A state and the sections that give it: a full one, then deltas, to be applied in this order.
 struct StateChain {
-  StateDescription description;
-  std::vector<SectionRef> chain;
+  StateDescription description = {};
+  std::vector<SectionRef> chain = {};
 
   std::uint64_t bytes() const;
 };
 
 /// A restriction that was not read to its end.
 struct RestrictionPosition {
-  std::string partition;
+  std::string partition = {};
   std::int64_t from = 0;  // the first position that was not claimed
   std::int64_t to = 0;    // Restriction::kUnbounded when it has no end
   Timestamp least_event_time = Timestamp::Min();
@@ -67,8 +67,8 @@ struct RestrictionPosition {
 };
 
 struct SourcePosition {
-  std::string step;
-  std::vector<RestrictionPosition> unfinished;
+  std::string step = {};
+  std::vector<RestrictionPosition> unfinished = {};
   std::uint64_t finished = 0;  // restrictions read to their end
   std::uint64_t total = 0;     // restrictions in all
 
@@ -77,8 +77,8 @@ struct SourcePosition {
 
 /// What a sink gave at the barrier of this epoch, for its Restore.
 struct SinkPosition {
-  std::string sink;
-  SectionRef batch;
+  std::string sink = {};
+  SectionRef batch = {};
 };
 
 /// One committed checkpoint.
@@ -86,16 +86,16 @@ struct CheckpointManifest {
   std::uint64_t generation = 0;
   std::uint64_t epoch = 0;
   std::uint64_t attempt = 0;
-  std::string job_name;
-  std::string mode;  // "batch" or "streaming"
-  Timestamp created_at;
-  Duration duration{};
-  std::optional<Timestamp> watermark;  // the least of all sources
-  std::vector<StateChain> states;
-  std::vector<SourcePosition> sources;
-  std::vector<SinkPosition> sinks;
-  std::map<std::string, StepMetrics> metrics;  // by step
-  std::string digest;
+  std::string job_name = {};
+  std::string mode = {};  // "batch" or "streaming"
+  Timestamp created_at = {};
+  Duration duration = {};
+  std::optional<Timestamp> watermark = {};  // the least of all sources
+  std::vector<StateChain> states = {};
+  std::vector<SourcePosition> sources = {};
+  std::vector<SinkPosition> sinks = {};
+  std::map<std::string, StepMetrics> metrics = {};  // by step
+  std::string digest = {};
 
   /// The chain of a state; null when there is none.
   const StateChain* FindState(std::string_view step, std::string_view state) const;
@@ -108,19 +108,20 @@ struct CheckpointManifest {
 /// A new section of a state.
 struct NewSection {
   bool full = true;
-  Chunks chunks;
+  Chunks chunks = {};
 };
 
-/// A state at the barrier. Without a new section it is unchanged since the checkpoint before. Several are applied in
+/// A state at the barrier. Without a new section it is unchanged since the checkpoint before. A state whose layout is
+/// not that of the checkpoint before begins with a full one. Several are applied in
 /// order; a full one makes all earlier ones needless.
 struct StateContents {
-  StateDescription description;
-  std::vector<NewSection> sections;
+  StateDescription description = {};
+  std::vector<NewSection> sections = {};
 };
 
 struct SinkContents {
-  std::string sink;
-  Chunks batch;
+  std::string sink = {};
+  Chunks batch = {};
 };
 
 /// What the engine hands over. The sections are relative to the last checkpoint that was written without error (or
@@ -129,16 +130,16 @@ struct CheckpointContents {
   std::uint64_t generation = 0;
   std::uint64_t epoch = 0;
   std::uint64_t attempt = 0;
-  std::string job_name;
-  std::string mode;
-  Timestamp created_at;
-  Duration duration{};
-  std::optional<Timestamp> watermark;
-  std::vector<StateContents> states;  // all of them: one that is not named is gone
-  std::vector<SourcePosition> sources;
-  std::vector<SinkContents> sinks;
-  std::map<std::string, StepMetrics> metrics;
-  std::string digest;
+  std::string job_name = {};
+  std::string mode = {};
+  Timestamp created_at = {};
+  Duration duration = {};  // from the barrier to the call of Write, which adds its own
+  std::optional<Timestamp> watermark = {};
+  std::vector<StateContents> states = {};  // all of them: one that is not named is gone
+  std::vector<SourcePosition> sources = {};
+  std::vector<SinkContents> sinks = {};
+  std::map<std::string, StepMetrics> metrics = {};
+  std::string digest = {};
 };
 
 }  // namespace millrace::storage

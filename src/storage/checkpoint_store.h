@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/file_system.h"
 #include "millrace/core/status.h"
 #include "storage/checkpoint.h"
@@ -31,6 +32,8 @@ inline constexpr std::string_view kRestoreEpochOption = "--restore_epoch";
 struct CheckpointStoreOptions {
   /// So many of the newest checkpoints are kept; at least 1.
   std::size_t keep = 2;
+  /// Measures how long a checkpoint takes.
+  const base::WallClock* clock = &base::SystemClock();
 };
 
 /// How long a chain has become; an engine writes a state in full when the deltas outweigh it.
@@ -119,19 +122,22 @@ class CheckpointStore {
   CheckpointStore(base::FileSystem& files, std::string folder, CheckpointStoreOptions options)
       : files_(&files), folder_(std::move(folder)), options_(options) {}
 
-  Status CleanUp();
+  Status CheckContents(const CheckpointContents& contents) const;
+  StatusOr<CheckpointManifest> WriteData(const CheckpointContents& contents) const;
   Status Commit(const CheckpointManifest& manifest);
-  StatusOr<CheckpointManifest> WriteData(const CheckpointContents& contents, const std::string& file);
   void RemoveNeedless();
+  std::string PathOf(const std::string& name) const { return folder_ + "/" + name; }
 
   base::FileSystem* files_;
   std::string folder_;
   CheckpointStoreOptions options_;
   std::optional<CheckpointManifest> base_;
   std::uint64_t next_epoch_ = 1;
-  std::map<std::uint64_t, std::set<std::string>> kept_;  // the data files of each manifest in the folder, by epoch
-  bool has_unreadable_ = false;                          // a manifest whose files are not known: nothing is removed
-  std::set<std::string> doomed_;                         // removed after the next sync of the folder
+  std::uint64_t greatest_attempt_ = 0;
+
+  // The data files that each manifest in the folder needs, by epoch; nothing for one that cannot be read.
+  std::map<std::uint64_t, std::optional<std::set<std::string>>> manifests_;
+  std::set<std::uint64_t> removed_;  // of these, the ones whose removal is not synced yet
 };
 
 }  // namespace millrace::storage
