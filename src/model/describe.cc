@@ -59,7 +59,10 @@ class Details {
   const WindowingStrategy& Windowing() const { return graph_.pcollection(transform_.inputs[0]).windowing; }
 
   void Add(const detail::ReadPayload& read) {
-    kind_ = "Read " + read.source_name + (read.unbounded ? ", unbounded" : ", bounded");
+    kind_ = "Read " + read.source_name +
+            (!read.unbounded         ? ", bounded"
+             : read.bounded_in_batch ? ", unbounded in streaming mode"
+                                     : ", unbounded");
     if (read.max_disorder) {
       lines_.push_back("watermark: the greatest event time less " + DurationToString(*read.max_disorder) +
                        ", per partition, when streaming");

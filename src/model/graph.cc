@@ -78,6 +78,9 @@ int Graph::Add(std::vector<int> inputs, std::vector<const TypeInfo*> outputs, Pa
       node.windowing = pcollection(transform.inputs[0]).windowing;
       node.unbounded = std::any_of(transform.inputs.begin(), transform.inputs.end(),
                                    [this](int input) { return pcollection(input).unbounded; });
+      node.bounded_in_batch = std::none_of(transform.inputs.begin(), transform.inputs.end(), [this](int input) {
+        return pcollection(input).unbounded && !pcollection(input).bounded_in_batch;
+      });
     }
     transform.outputs.push_back(static_cast<int>(pcollections_.size()));
     pcollections_.push_back(node);

@@ -94,6 +94,8 @@ class Checker {
     }
   }
 
+  bool Endless(const PCollectionNode& node) const { return node.unbounded && (streaming_ || !node.bounded_in_batch); }
+
   void CheckAggregation(const Transform& transform) {
     const auto* combine = As<CombinePayload>(transform);
     if (combine == nullptr) return;
@@ -104,7 +106,7 @@ class Checker {
              "CombineGlobally has a default for an empty input only in the global window; add "
              ".WithoutDefaults()");
     }
-    if (input.unbounded && global && !input.windowing.trigger.early.fires()) {
+    if (Endless(input) && global && !input.windowing.trigger.early.fires()) {
       Report(transform,
              "an aggregation of unbounded input in the global window would never fire; apply WindowInto, or "
              "a trigger such as Repeatedly{AfterCount{1000}}");
@@ -129,7 +131,7 @@ class Checker {
     const auto* read = As<ReadPayload>(transform);
     if (read == nullptr) return;
     if (read->max_disorder.value_or(Duration(0)) < Duration(0)) Report(transform, "the greatest disorder is negative");
-    if (read->unbounded && !streaming_) {
+    if (read->unbounded && !read->bounded_in_batch && !streaming_) {
       Report(transform,
              "its input has no end, and batch mode waits for the end of input; run in streaming mode, or give "
              "it an end");
@@ -142,7 +144,7 @@ class Checker {
     if (par_do == nullptr) return;
     for (const auto& use : par_do->side_inputs) {
       const PCollectionNode& side = graph_.pcollection(use.pcollection);
-      if (!side.unbounded || side.windowing.window_fn.kind != WindowFn::Kind::kGlobal) continue;
+      if (!Endless(side) || side.windowing.window_fn.kind != WindowFn::Kind::kGlobal) continue;
       Report(transform, "side input \"" + use.name +
                             "\" is unbounded and in the global window, so it would never be "
                             "complete and every element would wait; apply WindowInto to it");

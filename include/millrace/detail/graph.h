@@ -41,6 +41,7 @@ struct SideInputUse {
 struct ReadPayload {
   std::string source_name;
   bool unbounded = false;
+  bool bounded_in_batch = false;  // in batch mode it ends where its input ends when the run starts
   std::optional<Duration> max_disorder;
   bool processing_time = false;
   std::function<StatusOr<std::vector<Restriction>>(const SplitOptions&)> initial_restrictions;
@@ -112,6 +113,7 @@ struct PCollectionNode {
   int output = 0;  // of the producer
   WindowingStrategy windowing;
   bool unbounded = false;
+  bool bounded_in_batch = false;  // of what is unbounded: in batch mode it has an end
   bool must_be_consumed = false;  // holds what would otherwise be lost silently
 };
 

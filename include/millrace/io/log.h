@@ -50,8 +50,8 @@ namespace log {
 /// What is read of a topic, and how time advances.
 struct ReadOptions {
   /// Holds the topics, each in a folder of its name.
-  std::string folder;
-  std::string topic;
+  std::string folder = {};
+  std::string topic = {};
   /// Records of one partition are at most this much out of order in event time; nothing: control records alone advance
   /// the watermark.
   std::optional<Duration> max_disorder = std::nullopt;
@@ -69,6 +69,10 @@ struct ReadOptions {
 
 }  // namespace log
 
+namespace base {
+class FileSystem;
+}
+
 namespace detail {
 
 class LogPartitionReading;
@@ -83,6 +87,7 @@ struct LogSource {
                                      SourceOutput<LogRecord>& out);
 
   log::ReadOptions options;
+  base::FileSystem* files = nullptr;             // nothing: the machine's
   std::shared_ptr<LogWatermarks> watermarks;     // of the partitions that this process reads
   std::shared_ptr<LogPartitionReading> reading;  // the copy's own, made when it first reads
 };
@@ -93,6 +98,7 @@ struct LogReadTransform : TransformBase {
   PCollection<LogRecord> Expand(Pipeline& pipeline) const;
 
   log::ReadOptions options;
+  base::FileSystem* files = nullptr;  // for simulations; nothing: the machine's
 };
 
 }  // namespace detail
