@@ -117,13 +117,17 @@ StatusOr<DataDirectory> DataDirectory::OpenForRun(const std::string& path, const
   return directory;
 }
 
-StatusOr<DataDirectory> DataDirectory::OpenForReading(const std::string& path, const DirectoryHolder& holder) {
+StatusOr<DataDirectory> DataDirectory::OpenForStatus(const std::string& path, const DirectoryHolder& holder) {
   MILLRACE_ASSIGN_OR_RETURN(const bool exists, Files().Exists(path + kManifestName));
   if (!exists) {
     return NotFoundError("there is no data directory " + path + "; make one: " + holder.program +
                          " run --data_dir=" + path);
   }
-  MILLRACE_ASSIGN_OR_RETURN(DataDirectory directory, Take(path, holder));
+  return Take(path, holder);
+}
+
+StatusOr<DataDirectory> DataDirectory::OpenForReading(const std::string& path, const DirectoryHolder& holder) {
+  MILLRACE_ASSIGN_OR_RETURN(DataDirectory directory, OpenForStatus(path, holder));
   if (directory.manifest_.generation > 0) return directory;
   if (directory.manifest_.running) {
     return FailedPreconditionError("the data directory " + path +

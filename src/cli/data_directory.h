@@ -66,6 +66,9 @@ class DataDirectory {
   /// there is no data directory, FAILED_PRECONDITION when it has no results yet.
   static StatusOr<DataDirectory> OpenForReading(const std::string& path, const DirectoryHolder& holder);
 
+  /// The same, with or without results.
+  static StatusOr<DataDirectory> OpenForStatus(const std::string& path, const DirectoryHolder& holder);
+
   DataDirectory(DataDirectory&&) noexcept;
   DataDirectory& operator=(DataDirectory&&) = delete;
   ~DataDirectory();

@@ -25,6 +25,7 @@ struct VerbHelp {
 };
 constexpr std::array kVerbs = {
     VerbHelp{"run", "--data_dir=DIR", "run the pipeline; its views take the place of those of the run before"},
+    VerbHelp{"status", "--data_dir=DIR", "print what a run does, and what holds its windows open"},
     VerbHelp{"query", "VIEW [KEY...] --data_dir=DIR", "print a view's rows, of all keys or of those that begin so"},
     VerbHelp{"sql", "\"SELECT ...\" --data_dir=DIR", "ask the warehouse: each view is a table, and so is dead_letters"},
     VerbHelp{"export", "VIEW OUT.parquet --data_dir=DIR", "write a view to a Parquet file"},
@@ -57,6 +58,7 @@ bool HasOption(const std::vector<std::string>& arguments, std::string_view name,
 
 StatusOr<int> Dispatch(const cli::Invocation& invocation, const Job& job) {
   if (invocation.verb == "sql") return cli::SqlVerb(invocation);
+  if (invocation.verb == "status") return cli::StatusVerb(invocation);
   Pipeline pipeline;
   MILLRACE_RETURN_IF_ERROR(job.definition().Build(pipeline, invocation.pipeline));
   if (invocation.verb == "run") return cli::RunVerb(invocation, pipeline);
@@ -70,6 +72,7 @@ StatusOr<int> ParseAndDispatch(cli::Invocation& invocation, const std::vector<st
   job.definition().AddOptions(parser);
   parser.Add("Options of every pipeline", &invocation.pipeline);
   parser.Add("Options of verbs", &invocation.output);
+  parser.Add("Options of the server of a run", &invocation.serve);
   MILLRACE_RETURN_IF_ERROR(parser.Check());
   if (HasOption(arguments, "--help", "-h") || (!arguments.empty() && arguments[0] == "help")) {
     std::cout << HelpText(invocation.program, job, parser);

@@ -13,6 +13,7 @@
 #include "cli/progress_line.h"
 #include "cli/row_writer.h"
 #include "cli/run_results.h"
+#include "cli/serve_run.h"
 #include "cli/stop_signals.h"
 #include "cli/verbs.h"
 
@@ -98,7 +99,12 @@ StatusOr<int> RunVerb(const Invocation& invocation, Pipeline& pipeline) {
     line.Show(progress);
   };
 
+  const ServedRun served{.generation = storage.directory ? storage.directory->next_generation() : 0,
+                         .views = &views,
+                         .results = storage.results.get()};
+  MILLRACE_ASSIGN_OR_RETURN(auto server, StartServer(invocation, served, &*options));
   const PipelineResult result = pipeline.Run(*options);
+  server.reset();           // it reads the stores
   storage.results.reset();  // closes the stores
   const bool stopped = result.state == PipelineResult::State::kCancelled;
   // A batch run gives its result at its end; one that was stopped has none.

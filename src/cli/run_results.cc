@@ -47,12 +47,16 @@ Status CheckViewName(const ViewDescriptor& view) {
 StatusOr<std::unique_ptr<RunResults>> RunResults::Create(const RunResultsOptions& options) {
   MILLRACE_ASSIGN_OR_RETURN(std::unique_ptr<StoreWriters> writers,
                             StoreWriters::Open(options.folder, options.is_streaming));
+  const StoreWriters& stores = *writers;
   if (options.has_checkpoints) {
-    return std::unique_ptr<RunResults>(new RunResults(MakeEpochSinks(options, std::move(writers))));
+    return std::unique_ptr<RunResults>(new RunResults(MakeEpochSinks(options, std::move(writers)), stores));
   }
   MILLRACE_RETURN_IF_ERROR(writers->Fence(options.generation, 1));
-  return std::unique_ptr<RunResults>(new RunResults(MakeDirectSinks(options, std::move(writers))));
+  return std::unique_ptr<RunResults>(new RunResults(MakeDirectSinks(options, std::move(writers)), stores));
 }
+
+RunResults::RunResults(std::shared_ptr<ResultSinks> sinks, const StoreWriters& writers)
+    : sinks_(std::move(sinks)), lookup_(writers.lookup()), warehouse_(writers.warehouse()) {}
 
 RunResults::~RunResults() { sinks_->Close(); }
 

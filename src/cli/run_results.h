@@ -7,6 +7,7 @@
 #include <string>
 
 #include "cli/epoch_buffer.h"
+#include "columnar/database.h"
 #include "millrace/io/view_sink.h"
 #include "millrace/io/view_store.h"
 
@@ -39,6 +40,7 @@ struct RunResultsCounts {
 };
 
 class ResultSinks;
+class StoreWriters;
 
 /// The sinks of one run. Cells are copied and written by one thread per store; where these are slower than the
 /// pipeline, its writes wait. With checkpoints the dead letters are in the batches of the views' sink.
@@ -56,10 +58,16 @@ class RunResults {
   std::shared_ptr<DeadLetterSink> dead_letters();
   /// After the run.
   RunResultsCounts counts() const;
+  /// To read what is committed, beside the run's writes. Valid as long as the object lives; a copy of the database
+  /// keeps its file open.
+  const ViewStore& lookup() const { return lookup_; }
+  const columnar::Database& warehouse() const { return warehouse_; }
 
  private:
-  explicit RunResults(std::shared_ptr<ResultSinks> sinks) : sinks_(std::move(sinks)) {}
+  RunResults(std::shared_ptr<ResultSinks> sinks, const StoreWriters& writers);
   std::shared_ptr<ResultSinks> sinks_;
+  const ViewStore& lookup_;  // of the writers, which belong to the sinks
+  const columnar::Database& warehouse_;
 };
 
 /// The names of the stores in a generation's folder.

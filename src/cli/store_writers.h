@@ -49,6 +49,9 @@ class StoreWriters {
   /// Removes superseded versions from the warehouse: reads by SQL are some ten times as fast until the next write.
   Status CompactWarehouse() { return warehouse_->Compact(); }
   Status failure() const;
+  /// To read what is committed; valid as long as the object.
+  const ViewStore& lookup() const { return *lookup_; }
+  const columnar::Database& warehouse() const { return warehouse_->database(); }
 
   /// Processor time of the threads.
   double warehouse_s() const;

@@ -10,6 +10,7 @@
 #include "millrace/core/timestamp.h"
 #include "millrace/io/view_store.h"
 #include "millrace/runner/main.h"
+#include "server/access.h"
 
 namespace millrace::cli {
 
@@ -22,7 +23,7 @@ struct OutputOptions {
   bool overwrite = false;
 
   static constexpr OptionHelp kOptionHelp[] = {
-      {"format", "how query and sql print: table, json (an object per line) or csv"},
+      {"format", "how query, sql and status print: table, json (an object per line) or csv"},
       {"from", "query: only windows that start then or later"},
       {"to", "query: only windows that end then or earlier"},
       {"limit", "query: at most so many rows"},
@@ -37,6 +38,7 @@ struct Invocation {
   std::vector<std::string> arguments;  // behind the verb, without options
   PipelineOptions pipeline;
   OutputOptions output;
+  server::ServeOptions serve;
 
   std::string JobName() const { return pipeline.job_name.empty() ? program : pipeline.job_name; }
 };
@@ -51,6 +53,7 @@ StatusOr<int> RunVerb(const Invocation& invocation, Pipeline& pipeline);
 StatusOr<int> QueryVerb(const Invocation& invocation, const Pipeline& pipeline);
 StatusOr<int> SqlVerb(const Invocation& invocation);
 StatusOr<int> ExportVerb(const Invocation& invocation, const Pipeline& pipeline);
+StatusOr<int> StatusVerb(const Invocation& invocation);
 StatusOr<int> DescribeVerb(const Invocation& invocation, const Pipeline& pipeline);
 
 /// The views of a pipeline, in the order of its graph.

@@ -1,4 +1,4 @@
-// The verbs `sql` and `export`, which read the DuckDB file.
+// The verbs `sql` and `export`, which read the DuckDB file; `sql` asks the run that holds it.
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
@@ -9,8 +9,10 @@
 
 #include "base/file_system.h"
 #include "base/status_macros.h"
+#include "cli/ask_run.h"
 #include "cli/row_writer.h"
 #include "cli/run_results.h"
+#include "cli/sql_rows.h"
 #include "cli/verbs.h"
 #include "columnar/database.h"
 #include "columnar/view_columns.h"
@@ -32,32 +34,6 @@ StatusOr<columnar::Connection> OpenWarehouse(const Invocation& invocation, const
                                 .temp_directory = temp.empty() ? temp : temp + "/duckdb",
                                 .is_read_only = true}));
   return database.Connect();
-}
-
-RowColumn ColumnOf(const columnar::Column& column) {
-  const std::string& type = column.sql_type;
-  RowColumn result{.name = column.name};
-  const bool is_nested = type.ends_with("]") || type.starts_with("STRUCT") || type.starts_with("MAP");
-  if (is_nested) return result;
-  for (const char* number : {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER",
-                             "UBIGINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL"}) {
-    if (type.starts_with(number)) result.is_number = true;
-  }
-  if (result.is_number || type == "BOOLEAN") result.kind = CellKind::kLiteral;
-  if (type.starts_with("TIMESTAMP")) result.kind = CellKind::kTime;
-  return result;
-}
-
-// As `query` prints times and numbers, whatever DuckDB's own form of them is.
-std::string CanonicalText(const RowColumn& column, std::string text) {
-  if (column.is_number) {
-    if (text == "nan") return "NaN";
-    if (text == "inf" || text == "-inf") return text[0] == '-' ? "-Infinity" : "Infinity";
-  }
-  if (column.kind != CellKind::kTime) return text;
-  if (text.ends_with("+00")) text.replace(text.size() - 3, 3, "Z");
-  const StatusOr<Timestamp> time = Timestamp::Parse(text);
-  return time.ok() ? time->ToString() : text;
 }
 
 Status CopyView(const Invocation& invocation, const ViewDescriptor& view, const std::string& path) {
@@ -90,26 +66,15 @@ StatusOr<int> SqlVerb(const Invocation& invocation) {
     return UsageError("give one statement, in quotes: " + invocation.program + " sql \"SELECT ...\" --data_dir=DIR");
   }
   if (Status known = CheckFormat(invocation.output.format); !known.ok()) return UsageError(known.message());
+  const server::HttpRequest request{.method = "POST",
+                                    .path = "/v1/sql",
+                                    .query = {{"format", invocation.output.format}},
+                                    .body = invocation.arguments[0]};
+  MILLRACE_ASSIGN_OR_RETURN(const bool answered, PrintAnswerOfRun(invocation, request, std::cout));
+  if (answered) return 0;
   MILLRACE_ASSIGN_OR_RETURN(const DataDirectory directory, OpenResults(invocation));
   MILLRACE_ASSIGN_OR_RETURN(columnar::Connection connection, OpenWarehouse(invocation, directory));
-  MILLRACE_ASSIGN_OR_RETURN(columnar::Result result, connection.Query(invocation.arguments[0]));
-  std::vector<RowColumn> columns;
-  for (const columnar::Column& column : result.columns()) columns.push_back(ColumnOf(column));
-  MILLRACE_ASSIGN_OR_RETURN(const auto writer, MakeRowWriter(invocation.output.format, columns, std::cout));
-  std::vector<RowCell> row(columns.size());
-  while (true) {
-    MILLRACE_ASSIGN_OR_RETURN(const bool more, result.Next());
-    if (!more || !std::cout) break;
-    for (std::size_t i = 0; i < result.rows(); ++i) {
-      for (std::size_t c = 0; c < columns.size(); ++c) {
-        std::optional<std::string> text = result.Text(c, i);
-        row[c].is_null = !text.has_value();
-        row[c].text = text ? CanonicalText(columns[c], *std::move(text)) : "";
-      }
-      writer->Write(row);
-    }
-  }
-  writer->Finish();
+  MILLRACE_RETURN_IF_ERROR(PrintSqlRows(connection, invocation.arguments[0], invocation.output.format, std::cout));
   return 0;
 }
 

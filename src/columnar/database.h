@@ -109,6 +109,9 @@ class Statement {
   Status BindInt64(std::size_t position, std::int64_t value);
   Status BindText(std::size_t position, std::string_view value);
 
+  /// Whether it is a SELECT or an EXPLAIN, which may still read files.
+  bool only_reads() const;
+
   StatusOr<Result> Query();
   /// Runs it to its end and drops the rows.
   Status Execute();

@@ -125,6 +125,11 @@ Statement::~Statement() = default;
 
 std::size_t Statement::parameters() const { return duckdb_nparams(impl_->handle.get()); }
 
+bool Statement::only_reads() const {
+  const duckdb_statement_type type = duckdb_prepared_statement_type(impl_->handle.get());
+  return type == DUCKDB_STATEMENT_TYPE_SELECT || type == DUCKDB_STATEMENT_TYPE_EXPLAIN;
+}
+
 Status Statement::BindInt64(std::size_t position, std::int64_t value) {
   if (duckdb_bind_int64(impl_->handle.get(), position, value) == DuckDBSuccess) return OkStatus();
   return InvalidArgumentError("the statement has no parameter " + std::to_string(position));

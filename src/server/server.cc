@@ -200,7 +200,7 @@ HttpResponse Server::Impl::Health() const {
 }
 
 HttpResponse Server::Impl::AnswerQuery(const HttpRequest& request) const {
-  if (options.data == nullptr) return ErrorResponse(FailedPreconditionError("this run keeps no views"));
+  if (options.data == nullptr) return ErrorResponse(FailedPreconditionError(options.why_no_data));
   const StatusOr<ViewRequest> asked = ViewRequestOf(request);
   if (!asked.ok()) return ErrorResponse(asked.status());
   StatusOr<std::string> rows = options.data->Query(*asked, kResultBytesMax);
@@ -212,7 +212,7 @@ HttpResponse Server::Impl::AnswerSql(const HttpRequest& request) const {
   if (!request.is_local) {
     return ErrorResponse(PermissionDeniedError("SQL is answered through the socket in the data directory only"));
   }
-  if (options.data == nullptr) return ErrorResponse(FailedPreconditionError("this run keeps no views"));
+  if (options.data == nullptr) return ErrorResponse(FailedPreconditionError(options.why_no_data));
   const std::string format = QueryValue(request, "format", "json");
   StatusOr<std::string> rows = options.data->Sql(request.body, format, kResultBytesMax);
   return rows.ok() ? TextResponse(*std::move(rows), ContentTypeOf(format)) : ErrorResponse(rows.status());
@@ -235,6 +235,7 @@ StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
 }
 
 Server::~Server() {
+  if (impl_->options.data != nullptr) impl_->options.data->Cancel();
   impl_->port.reset();
   impl_->socket.reset();
   if (impl_->options.data_dir.empty()) return;

@@ -43,6 +43,8 @@ class DataService {
   virtual StatusOr<std::string> Query(const ViewRequest& request, std::size_t bytes_max) = 0;
   /// Runs a statement that only reads.
   virtual StatusOr<std::string> Sql(const std::string& statement, const std::string& format, std::size_t bytes_max) = 0;
+  /// Ends what goes on; later calls fail.
+  virtual void Cancel() = 0;
 };
 
 /// What /v1/status tells.
@@ -72,6 +74,7 @@ struct ServerOptions {
   std::string version = {};
   std::shared_ptr<StatusBoard> status = nullptr;
   std::shared_ptr<DataService> data = nullptr;  // null: there is nothing to query
+  std::string why_no_data = "this run keeps no views";
 };
 
 /// Serves from `Start` to the destructor, which waits for no peer.

@@ -37,8 +37,8 @@ TEST_F(SignalsTest, VerbsSayWhoHoldsTheDirectory) {
   ASSERT_TRUE(run.WaitUntilItRuns(folder_.path()));
   const std::string holder = "is held by `rides run` \\(pid " + std::to_string(run.pid()) + ", since 20.*Z\\)";
   const std::string file = folder_.path() + "/out.parquet";
-  const std::vector<std::vector<std::string>> verbs = {
-      {"query", "city_cents"}, {"sql", "SELECT 1"}, {"export", "city_cents", file}, {"run"}};
+  // The others ask the run; tests/cli/server_test.cc.
+  const std::vector<std::vector<std::string>> verbs = {{"export", "city_cents", file}, {"run"}};
   for (const auto& verb : verbs) {
     const Outcome outcome = Ride(verb);
     EXPECT_EQ(outcome.exit_code, 1) << verb[0];

@@ -1,0 +1,133 @@
+#include "cli/live_results.h"
+
+#include <algorithm>
+#include <atomic>
+#include <ostream>
+#include <streambuf>
+#include <thread>
+#include <utility>
+
+#include "base/status_macros.h"
+#include "cli/row_writer.h"
+#include "cli/sql_rows.h"
+#include "cli/verbs.h"
+#include "cli/view_rows.h"
+
+namespace millrace::cli {
+
+namespace {
+
+constexpr auto kStatementMax = std::chrono::minutes(5);
+constexpr auto kInterruptInterval = std::chrono::milliseconds(50);
+
+// Keeps a text up to a limit; then the stream fails.
+class BoundedText final : public std::streambuf {
+ public:
+  explicit BoundedText(std::size_t bytes_max) : bytes_max_(bytes_max) {}
+
+  /// What was written, or RESOURCE_EXHAUSTED.
+  StatusOr<std::string> Take() {
+    if (!overflowed_) return std::move(text_);
+    return ResourceExhaustedError("the answer has more than " + std::to_string(bytes_max_ >> 20) +
+                                  " MiB, which is too much while the run goes on; ask for fewer rows");
+  }
+
+ private:
+  int_type overflow(int_type c) override {
+    if (c == traits_type::eof()) return traits_type::not_eof(c);
+    const char character = traits_type::to_char_type(c);
+    return xsputn(&character, 1) == 1 ? c : traits_type::eof();
+  }
+  std::streamsize xsputn(const char* bytes, std::streamsize count) override {
+    if (text_.size() + static_cast<std::size_t>(count) > bytes_max_) {
+      overflowed_ = true;
+      return 0;
+    }
+    text_.append(bytes, static_cast<std::size_t>(count));
+    return count;
+  }
+
+  const std::size_t bytes_max_;
+  std::string text_;
+  bool overflowed_ = false;
+};
+
+}  // namespace
+
+// A statement that can be interrupted, and is when it takes too long.
+class LiveResults::Running {
+ public:
+  Running(LiveResults& results, columnar::Connection& connection) : results_(results), connection_(connection) {
+    watch_ = std::thread([this] { Watch(); });
+  }
+  ~Running() {
+    {
+      const std::lock_guard lock(results_.mutex_);
+      done_ = true;
+    }
+    results_.changed_.notify_all();
+    watch_.join();
+  }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+  bool expired() const { return expired_; }
+
+ private:
+  // An interruption that comes just before the statement begins is lost, so it is repeated.
+  void Watch() {
+    std::unique_lock lock(results_.mutex_);
+    const bool ends = results_.changed_.wait_for(lock, kStatementMax, [this] { return done_ || results_.cancelled_; });
+    expired_ = !ends;
+    while (!done_) {
+      connection_.Interrupt();
+      results_.changed_.wait_for(lock, kInterruptInterval, [this] { return done_; });
+    }
+  }
+
+  LiveResults& results_;
+  columnar::Connection& connection_;
+  bool done_ = false;  // guarded by the results' mutex
+  std::atomic<bool> expired_ = false;
+  std::thread watch_;
+};
+
+StatusOr<std::string> LiveResults::Query(const server::ViewRequest& request, std::size_t bytes_max) {
+  const auto view = std::find_if(views_.begin(), views_.end(),
+                                 [&](const ViewDescriptor& known) { return known.name == request.view; });
+  if (view == views_.end()) return NotFoundError("there is no view " + request.view);
+  BoundedText text(bytes_max);
+  std::ostream out(&text);
+  const Status printed = PrintViewRows(lookup_, *view, request, out);
+  if (!printed.ok()) return Status(printed.code(), MessageOf(printed));
+  return text.Take();
+}
+
+StatusOr<std::string> LiveResults::Sql(const std::string& statement, const std::string& format, std::size_t bytes_max) {
+  MILLRACE_RETURN_IF_ERROR(CheckFormat(format));
+  MILLRACE_ASSIGN_OR_RETURN(columnar::Connection connection, warehouse_.Connect());
+  {
+    MILLRACE_ASSIGN_OR_RETURN(const columnar::Statement prepared, connection.Prepare(statement));
+    if (!prepared.only_reads()) {
+      return FailedPreconditionError("while the run goes on, SQL may only read: give a SELECT");
+    }
+  }
+  BoundedText text(bytes_max);
+  std::ostream out(&text);
+  const Running running(*this, connection);
+  MILLRACE_RETURN_IF_ERROR(connection.Execute("BEGIN TRANSACTION READ ONLY"));
+  const Status printed = PrintSqlRows(connection, statement, format, out);
+  if (running.expired()) {
+    return Status(StatusCode::kDeadlineExceeded, "the statement was stopped after five minutes");
+  }
+  MILLRACE_RETURN_IF_ERROR(printed);
+  return text.Take();
+}
+
+void LiveResults::Cancel() {
+  const std::lock_guard lock(mutex_);
+  cancelled_ = true;
+  changed_.notify_all();
+}
+
+}  // namespace millrace::cli

@@ -1,0 +1,77 @@
+#include "cli/serve_run.h"
+
+#include <iostream>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/status_macros.h"
+#include "cli/live_results.h"
+#include "millrace/runner/main.h"
+#include "millrace/runner/status.h"
+
+namespace millrace::cli {
+
+namespace {
+
+constexpr const char* kOff = "off";
+
+// What progress tells, as long as the runner does not publish more.
+void PublishProgress(const Progress& progress, const RunOptions& options, Timestamp started_at, StatusBoard& board) {
+  const Timestamp now = base::SystemClock().Now();
+  const std::optional<RunStatus> last = board.Read(now);
+  if (last && !last->steps.empty()) return;
+  RunStatus status{.mode = options.streaming ? "streaming" : "batch",
+                   .state = progress.done ? "done" : "running",
+                   .started_at = started_at,
+                   .now = now,
+                   .threads = options.threads,
+                   .elements_read = progress.elements_read,
+                   .watermark = progress.watermark};
+  board.Publish(std::move(status));
+}
+
+void PublishProgressOf(RunOptions* options) {
+  const auto publish = [streaming = options->streaming, threads = options->threads,
+                        started_at = base::SystemClock().Now(), board = options->status](const Progress& progress) {
+    PublishProgress(progress, {.streaming = streaming, .threads = threads}, started_at, *board);
+  };
+  options->on_progress = [publish, before = options->on_progress](const Progress& progress) {
+    publish(progress);
+    if (before) before(progress);
+  };
+}
+
+}  // namespace
+
+StatusOr<std::unique_ptr<server::Server>> StartServer(const Invocation& invocation, const ServedRun& run,
+                                                      RunOptions* options) {
+  server::ServerOptions server{.serve = invocation.serve,
+                               .data_dir = invocation.pipeline.data_dir,
+                               .program = invocation.program,
+                               .version = std::string(kVersion)};
+  if (!server.serve.http) server.serve.http = options->streaming ? "0" : kOff;
+  if (server.data_dir.empty() && server.serve.http == kOff) return std::unique_ptr<server::Server>();
+  server.status = std::make_shared<StatusBoard>();
+  server.status->Add([job = invocation.JobName(), generation = run.generation](RunStatus& status) {
+    status.job = job;
+    if (status.generation == 0) status.generation = generation;
+  });
+  if (!options->streaming)
+    server.why_no_data = "a batch run gives its views at its end; until then nobody can read them";
+  if (run.results != nullptr && options->streaming) {
+    server.data = std::make_shared<LiveResults>(*run.views, run.results->lookup(), run.results->warehouse());
+  }
+  options->status = server.status;
+  PublishProgressOf(options);
+  StatusOr<std::unique_ptr<server::Server>> started = server::Server::Start(server);
+  if (!started.ok() && started.status().code() == StatusCode::kInvalidArgument) {
+    return UsageError(started.status().message());
+  }
+  MILLRACE_RETURN_IF_ERROR(started.status());
+  if (!(*started)->url().empty()) {
+    std::cerr << invocation.program << ": status at " << (*started)->url() << "/v1/status, metrics at /metrics\n";
+  }
+  return started;
+}
+
+}  // namespace millrace::cli

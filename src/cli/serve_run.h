@@ -1,0 +1,27 @@
+// The server that a run brings with it: what it is told of the run.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "cli/run_results.h"
+#include "cli/verbs.h"
+#include "millrace/runner/run_options.h"
+#include "server/server.h"
+
+namespace millrace::cli {
+
+/// What the server of a run is made of.
+struct ServedRun {
+  std::uint64_t generation = 0;
+  const std::vector<ViewDescriptor>* views = nullptr;
+  RunResults* results = nullptr;  // null: nothing is kept
+};
+
+/// Serves the run that `options` describe, and makes its runner publish its status. A streaming run opens a port unless
+/// it was told not to; any other only when it was told to. Null where there is neither a data directory nor a port.
+/// The server is to be destroyed before the results.
+StatusOr<std::unique_ptr<server::Server>> StartServer(const Invocation& invocation, const ServedRun& run,
+                                                      RunOptions* options);
+
+}  // namespace millrace::cli

@@ -1,0 +1,54 @@
+// The verb `status`: what the run that holds a data directory does, or what the directory holds while nobody runs.
+#include <iostream>
+#include <optional>
+#include <utility>
+
+#include "base/status_macros.h"
+#include "cli/status_text.h"
+#include "cli/verbs.h"
+#include "millrace/core/json.h"
+#include "server/server.h"
+
+namespace millrace::cli {
+
+namespace {
+
+// Nothing where no run answers.
+StatusOr<std::optional<std::string>> AskRun(const std::string& data_dir, bool as_json) {
+  const StatusOr<server::HttpResponse> response = server::AskServer(data_dir, {.path = "/v1/status"});
+  if (!response.ok()) return std::optional<std::string>();
+  MILLRACE_RETURN_IF_ERROR(server::StatusOfResponse(*response));
+  if (as_json) return std::optional(response->body);
+  StatusOr<server::ServerStatus> status = json::Parse<server::ServerStatus>(response->body);
+  if (!status.ok()) {
+    return FailedPreconditionError("the run was started by another version of this program; use --format=json");
+  }
+  return std::optional(StatusText(*status));
+}
+
+}  // namespace
+
+StatusOr<int> StatusVerb(const Invocation& invocation) {
+  if (!invocation.arguments.empty()) return UsageError("status takes no arguments: " + invocation.arguments[0]);
+  const std::string& format = invocation.output.format;
+  if (format != "table" && format != "json") return UsageError("--format=" + format + ": give table or json");
+  const std::string& data_dir = invocation.pipeline.data_dir;
+  if (data_dir.empty()) return UsageError("say of what: " + invocation.program + " status --data_dir=DIR");
+  MILLRACE_ASSIGN_OR_RETURN(const std::optional<std::string> answer, AskRun(data_dir, format == "json"));
+  if (answer) {
+    std::cout << *answer;
+    return 0;
+  }
+  MILLRACE_ASSIGN_OR_RETURN(const DataDirectory directory,
+                            DataDirectory::OpenForStatus(data_dir, ThisProcess(invocation)));
+  const DirectoryManifest& manifest = directory.manifest();
+  const DirectoryStatus status{.data_dir = data_dir,
+                               .job = manifest.job_name,
+                               .generation = manifest.generation,
+                               .mode = manifest.mode,
+                               .written_at = manifest.written_at};
+  std::cout << (format == "json" ? json::Write(status) + "\n" : StatusText(status));
+  return 0;
+}
+
+}  // namespace millrace::cli
