@@ -91,6 +91,7 @@ Stored ReadStored(const std::string& folder) {
   EXPECT_TRUE(warehouse.ok()) << warehouse.status();
   EXPECT_TRUE(lookup.ok()) << lookup.status();
   if (!warehouse.ok() || !lookup.ok()) return stored;
+  stored.epochs = {(*warehouse)->LastEpoch().value_or(0), (*lookup)->LastEpoch().value_or(0)};
   stored.warehouse = ReadVisits(**warehouse);
   stored.lookup = ReadVisits(**lookup);
   stored.letters = ReadLetters((*warehouse)->database());

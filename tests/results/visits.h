@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cli/run_results.h"
+#include "cli/store_writers.h"
 #include "millrace/io/view_sink.h"
 
 namespace millrace::results_test {
@@ -51,6 +52,7 @@ std::string TextOf(const VisitCount& count, std::uint64_t attempt, std::uint64_t
 
 /// What is in a generation's folder; its stores are not open.
 struct Stored {
+  cli::AppliedEpochs epochs;
   StoredVisits warehouse;
   StoredVisits lookup;
   std::map<std::string, int> letters;  // by element, how often
