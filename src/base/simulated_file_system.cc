@@ -375,8 +375,8 @@ class SimulatedFile final : public File {
 
 class SimulatedFileLock final : public FileLock {
  public:
-  SimulatedFileLock(SimulatedFileSystem::State& state, NodePointer node)
-      : state_(state), node_(std::move(node)), life_(state.life) {}
+  SimulatedFileLock(SimulatedFileSystem::State& state, NodePointer node, std::uint64_t life)
+      : state_(state), node_(std::move(node)), life_(life) {}
   SimulatedFileLock(const SimulatedFileLock&) = delete;
   SimulatedFileLock& operator=(const SimulatedFileLock&) = delete;
   ~SimulatedFileLock() override {
@@ -508,8 +508,12 @@ Status SimulatedFileSystem::SyncFolder(const std::string& folder) {
 }
 
 StatusOr<std::unique_ptr<FileLock>> SimulatedFileSystem::Lock(const std::string& path) {
-  using Result = StatusOr<std::unique_ptr<FileLock>>;
-  return state_->Do(FileOperation::kNames, path, true, [&](bool fails) -> Result {
+  struct Taken {
+    NodePointer node;
+    std::uint64_t life;
+  };
+  // The lock is made outside of the mutex, which its destructor takes: a crash may drop what was taken.
+  StatusOr<Taken> taken = state_->Do(FileOperation::kNames, path, true, [&](bool fails) -> StatusOr<Taken> {
     if (fails) return DeviceError("lock", path);
     MILLRACE_ASSIGN_OR_RETURN(Place place, state_->Find("lock", path));
     if (place.node == nullptr) {
@@ -520,8 +524,10 @@ StatusOr<std::unique_ptr<FileLock>> SimulatedFileSystem::Lock(const std::string&
     if (!state_->locked.insert(place.node.get()).second) {
       return FailedPreconditionError("cannot lock " + path + ": somebody holds it; is another process running here?");
     }
-    return std::unique_ptr<FileLock>(std::make_unique<SimulatedFileLock>(*state_, place.node));
+    return Taken{place.node, state_->life};
   });
+  if (!taken.ok()) return taken.status();
+  return std::unique_ptr<FileLock>(std::make_unique<SimulatedFileLock>(*state_, taken->node, taken->life));
 }
 
 void SimulatedFileSystem::Crash() {

@@ -280,6 +280,16 @@ TEST(SimulatedFileSystem, ACrashClosesFilesAndGivesLocksBack) {
   EXPECT_TRUE(files.Lock("lock").ok());
 }
 
+TEST(SimulatedFileSystem, ACrashWhileALockIsTakenGivesItBack) {
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    SimulatedFileSystem files({.seed = seed});
+    files.CrashAfter(0);
+    EXPECT_EQ(files.Lock("/lock").status().code(), StatusCode::kUnavailable);
+    files.Restart();
+    EXPECT_EQ(files.Lock("/lock").status(), OkStatus());
+  }
+}
+
 TEST(SimulatedFileSystem, CrashesAtTheAskedChange) {
   std::set<std::string> outcomes;
   for (std::uint64_t seed = 0; seed < 50; ++seed) {
