@@ -4,50 +4,16 @@
 #include <array>
 #include <cassert>
 #include <cstring>
-#include <map>
 #include <mutex>
 #include <set>
 #include <utility>
 
 #include "base/random.h"
-#include "base/simulated_content.h"
+#include "base/simulated_names.h"
 #include "base/status_macros.h"
 
 namespace millrace::base {
 namespace {
-
-struct Node;
-using NodePointer = std::shared_ptr<Node>;
-using Names = std::map<std::string, NodePointer, std::less<>>;
-
-/// A file or a folder.
-struct Node {
-  explicit Node(bool is_a_folder) : is_folder(is_a_folder) {}
-
-  const bool is_folder;
-  bool named = true;  // reachable for programs; a removed file lives on while it is open
-  SimulatedContent content;
-  Names names;          // of a folder, as programs see it
-  Names durable_names;  // and as the device has it
-};
-
-/// One change of names that the device may or may not have: a rename has two entries, which come together.
-struct NameChange {
-  struct Entry {
-    NodePointer folder;
-    std::string name;
-    NodePointer node;  // null: the name is gone
-  };
-  std::vector<Entry> entries;
-  std::set<const Node*> unsynced_folders;
-
-  bool SharesANameWith(const NameChange& other) const {
-    return std::any_of(entries.begin(), entries.end(), [&](const Entry& mine) {
-      return std::any_of(other.entries.begin(), other.entries.end(),
-                         [&](const Entry& theirs) { return mine.folder == theirs.folder && mine.name == theirs.name; });
-    });
-  }
-};
 
 struct Fault {
   FileOperation operation;
@@ -59,25 +25,6 @@ struct CrashPlan {
   std::uint64_t after_changes;
   bool power_fails;
 };
-
-/// Where a path leads: `node` is null when the last name does not exist.
-struct Place {
-  NodePointer folder;
-  std::string name;
-  NodePointer node;
-};
-
-Status SimulatedError(StatusCode code, std::string_view action, const std::string& path, std::string_view reason) {
-  return Status(code, "cannot " + std::string(action) + " " + path + ": " + std::string(reason));
-}
-
-Status NoSuchFile(std::string_view action, const std::string& path) {
-  return SimulatedError(StatusCode::kNotFound, action, path, "No such file or directory");
-}
-
-Status NotAFolder(std::string_view action, const std::string& path) {
-  return SimulatedError(StatusCode::kFailedPrecondition, action, path, "Not a directory");
-}
 
 Status IsAFolder(std::string_view action, const std::string& path) {
   return SimulatedError(StatusCode::kFailedPrecondition, action, path, "Is a directory");
@@ -93,22 +40,11 @@ Status NoRoom(std::string_view action, const std::string& path) {
 
 Status Down() { return UnavailableError("the simulated machine has crashed"); }
 
-std::vector<std::string> SplitPath(std::string_view path) {
-  std::vector<std::string> names;
-  while (!path.empty()) {
-    const std::size_t end = std::min(path.find('/'), path.size());
-    const std::string_view name = path.substr(0, end);
-    if (!name.empty() && name != ".") names.emplace_back(name);
-    path.remove_prefix(std::min(end + 1, path.size()));
-  }
-  return names;
-}
-
 }  // namespace
 
 class SimulatedFileSystem::State {
  public:
-  explicit State(SimulatedFileSystemOptions chosen) : options(chosen), random(chosen.seed) {}
+  explicit State(SimulatedFileSystemOptions options) : random(options.seed), names(options.names_in_order) {}
 
   /// Runs `work(fails)` as one operation on `path` under the mutex, with the crash and the fault that are due. `work`
   /// gives a Status or a StatusOr.
@@ -127,52 +63,18 @@ class SimulatedFileSystem::State {
     return DoLocked(operation, path, is_change, work);
   }
 
-  StatusOr<Place> Find(std::string_view action, const std::string& path) const {
-    const std::vector<std::string> names = SplitPath(path);
-    Place place{nullptr, "", root};
-    for (const std::string& name : names) {
-      if (place.node == nullptr || path.empty()) return NoSuchFile(action, path);
-      if (!place.node->is_folder) return NotAFolder(action, path);
-      const auto found = place.node->names.find(name);
-      place = {place.node, name, found == place.node->names.end() ? nullptr : found->second};
-    }
-    if (path.empty()) return NoSuchFile(action, path);
-    return place;
-  }
-
-  void Change(std::vector<NameChange::Entry> entries) {
-    NameChange change{std::move(entries), {}};
-    for (const NameChange::Entry& entry : change.entries) {
-      if (entry.node == nullptr) {
-        entry.folder->names.erase(entry.name);
-      } else {
-        entry.folder->names[entry.name] = entry.node;
-      }
-      change.unsynced_folders.insert(entry.folder.get());
-    }
-    journal.push_back(std::move(change));
-  }
-
-  void Unname(Node& node) {
-    node.named = false;
-    used_bytes -= node.content.size();
-  }
-
   std::uint64_t Room() const {
     if (!capacity) return ~std::uint64_t{0};
     return *capacity > used_bytes ? *capacity - used_bytes : 0;
   }
 
-  Status Write(Node& node, const std::string& path, std::uint64_t offset, std::string_view bytes, bool fails);
-  void SyncNames(const Node& folder);
+  Status Write(SimulatedNode& node, const std::string& path, std::uint64_t offset, std::string_view bytes, bool fails);
   void EndLife(bool power_fails);
 
   mutable std::mutex mutex;
-  const SimulatedFileSystemOptions options;
   Random random;
-  const NodePointer root = std::make_shared<Node>(true);
-  std::vector<NameChange> journal;  // changes of names that are not durable, in order
-  std::set<const Node*> locked;
+  SimulatedNames names;
+  std::set<const SimulatedNode*> locked;
   std::uint64_t life = 0;  // rises at each crash
   bool down = false;
   std::optional<CrashPlan> plan;
@@ -210,84 +112,20 @@ class SimulatedFileSystem::State {
     std::erase_if(faults, [](const Fault& fault) { return fault.remaining == 0; });
     return due;
   }
-
-  std::vector<bool> ChooseKeptChanges();
-  void Settle(const std::vector<bool>& kept);
-  void CrashBelow(Node& folder);
 };
 
-Status SimulatedFileSystem::State::Write(Node& node, const std::string& path, std::uint64_t offset,
+Status SimulatedFileSystem::State::Write(SimulatedNode& node, const std::string& path, std::uint64_t offset,
                                          std::string_view bytes, bool fails) {
   const std::uint64_t before = node.content.size();
   const std::uint64_t end = offset + bytes.size();
   std::uint64_t writable = bytes.size();
-  const bool is_full = !bytes.empty() && node.named && end > before && end - before > Room();
+  const bool is_full = !bytes.empty() && node.is_named && end > before && end - before > Room();
   if (is_full) writable = before + Room() > offset ? before + Room() - offset : 0;
   if (fails) writable = random.Below(writable + 1);
   node.content.Write(offset, bytes.substr(0, writable));
-  if (node.named) used_bytes += node.content.size() - before;
+  if (node.is_named) used_bytes += node.content.size() - before;
   if (fails) return DeviceError("write", path);
   return is_full ? NoRoom("write", path) : OkStatus();
-}
-
-/// Makes the changes that `kept` marks durable, in their order.
-void SimulatedFileSystem::State::Settle(const std::vector<bool>& kept) {
-  std::vector<NameChange> rest;
-  for (std::size_t i = 0; i < journal.size(); ++i) {
-    if (!kept[i]) {
-      rest.push_back(std::move(journal[i]));
-      continue;
-    }
-    for (const NameChange::Entry& entry : journal[i].entries) {
-      if (entry.node == nullptr) {
-        entry.folder->durable_names.erase(entry.name);
-      } else {
-        entry.folder->durable_names[entry.name] = entry.node;
-      }
-    }
-  }
-  journal = std::move(rest);
-}
-
-void SimulatedFileSystem::State::SyncNames(const Node& folder) {
-  std::vector<bool> kept(journal.size(), false);
-  for (std::size_t i = journal.size(); i-- > 0;) {
-    if (journal[i].unsynced_folders.erase(&folder) > 0 && journal[i].unsynced_folders.empty()) kept[i] = true;
-    if (!kept[i]) continue;
-    for (std::size_t earlier = 0; earlier < i; ++earlier) {
-      if (options.names_in_order || journal[earlier].SharesANameWith(journal[i])) kept[earlier] = true;
-    }
-  }
-  Settle(kept);
-}
-
-std::vector<bool> SimulatedFileSystem::State::ChooseKeptChanges() {
-  std::vector<bool> kept(journal.size(), false);
-  if (options.names_in_order) {
-    std::fill_n(kept.begin(), random.Below(journal.size() + 1), true);
-    return kept;
-  }
-  const double share = std::array{0.0, 0.5, 0.9, 1.0}[random.Below(4)];
-  for (std::size_t i = 0; i < journal.size(); ++i) {
-    kept[i] = random.Chance(share);
-    for (std::size_t earlier = 0; earlier < i && kept[i]; ++earlier) {
-      if (!kept[earlier] && journal[earlier].SharesANameWith(journal[i])) kept[i] = false;
-    }
-  }
-  return kept;
-}
-
-void SimulatedFileSystem::State::CrashBelow(Node& folder) {
-  folder.names = folder.durable_names;
-  for (const auto& [name, node] : folder.names) {
-    node->named = true;
-    if (node->is_folder) {
-      CrashBelow(*node);
-    } else {
-      node->content.Crash(random);
-      used_bytes += node->content.size();
-    }
-  }
 }
 
 void SimulatedFileSystem::State::EndLife(bool power_fails) {
@@ -295,16 +133,12 @@ void SimulatedFileSystem::State::EndLife(bool power_fails) {
   ++life;
   locked.clear();
   plan.reset();
-  if (!power_fails) return;
-  Settle(ChooseKeptChanges());
-  journal.clear();
-  used_bytes = 0;
-  CrashBelow(*root);
+  if (power_fails) used_bytes = names.Crash(random);
 }
 
 class SimulatedFile final : public File {
  public:
-  SimulatedFile(SimulatedFileSystem::State& state, std::string path, NodePointer node, bool writable)
+  SimulatedFile(SimulatedFileSystem::State& state, std::string path, SimulatedNodePointer node, bool writable)
       : state_(state), path_(std::move(path)), node_(std::move(node)), writable_(writable), life_(state.life) {}
 
   StatusOr<std::size_t> ReadAt(std::uint64_t offset, std::span<std::byte> bytes) const override {
@@ -337,9 +171,9 @@ class SimulatedFile final : public File {
     return Write("truncate", [&](bool fails) {
       if (fails) return DeviceError("truncate", path_);
       const std::uint64_t before = node_->content.size();
-      if (node_->named && size > before && size - before > state_.Room()) return NoRoom("truncate", path_);
+      if (node_->is_named && size > before && size - before > state_.Room()) return NoRoom("truncate", path_);
       node_->content.Truncate(size);
-      if (node_->named) state_.used_bytes = state_.used_bytes + size - before;
+      if (node_->is_named) state_.used_bytes = state_.used_bytes + size - before;
       return OkStatus();
     });
   }
@@ -368,14 +202,14 @@ class SimulatedFile final : public File {
 
   SimulatedFileSystem::State& state_;
   const std::string path_;
-  const NodePointer node_;
+  const SimulatedNodePointer node_;
   const bool writable_;
   const std::uint64_t life_;
 };
 
 class SimulatedFileLock final : public FileLock {
  public:
-  SimulatedFileLock(SimulatedFileSystem::State& state, NodePointer node, std::uint64_t life)
+  SimulatedFileLock(SimulatedFileSystem::State& state, SimulatedNodePointer node, std::uint64_t life)
       : state_(state), node_(std::move(node)), life_(life) {}
   SimulatedFileLock(const SimulatedFileLock&) = delete;
   SimulatedFileLock& operator=(const SimulatedFileLock&) = delete;
@@ -386,7 +220,7 @@ class SimulatedFileLock final : public FileLock {
 
  private:
   SimulatedFileSystem::State& state_;
-  const NodePointer node_;
+  const SimulatedNodePointer node_;
   const std::uint64_t life_;
 };
 
@@ -400,12 +234,12 @@ StatusOr<std::unique_ptr<File>> SimulatedFileSystem::Open(const std::string& pat
   const bool writable = mode != OpenMode::kRead;
   return state_->Do(FileOperation::kOpen, path, writable, [&](bool fails) -> Result {
     if (fails) return DeviceError("open", path);
-    MILLRACE_ASSIGN_OR_RETURN(Place place, state_->Find("open", path));
+    MILLRACE_ASSIGN_OR_RETURN(SimulatedPlace place, state_->names.Find("open", path));
     if (place.node == nullptr) {
       if (!writable) return NoSuchFile("open", path);
       if (state_->Room() == 0) return NoRoom("open", path);
-      place.node = std::make_shared<Node>(false);
-      state_->Change({{place.folder, place.name, place.node}});
+      place.node = std::make_shared<SimulatedNode>(false);
+      state_->names.Create(place, place.node);
     } else if (mode == OpenMode::kCreate) {
       return SimulatedError(StatusCode::kAlreadyExists, "open", path, "File exists");
     }
@@ -417,14 +251,14 @@ StatusOr<std::unique_ptr<File>> SimulatedFileSystem::Open(const std::string& pat
 StatusOr<bool> SimulatedFileSystem::Exists(const std::string& path) {
   const std::lock_guard guard(state_->mutex);
   if (state_->down) return Down();
-  const StatusOr<Place> place = state_->Find("look for", path);
+  const StatusOr<SimulatedPlace> place = state_->names.Find("look for", path);
   return place.ok() && place->node != nullptr;
 }
 
 StatusOr<std::vector<std::string>> SimulatedFileSystem::List(const std::string& folder) {
   const std::lock_guard guard(state_->mutex);
   if (state_->down) return Down();
-  MILLRACE_ASSIGN_OR_RETURN(const Place place, state_->Find("list", folder));
+  MILLRACE_ASSIGN_OR_RETURN(const SimulatedPlace place, state_->names.Find("list", folder));
   if (place.node == nullptr) return NoSuchFile("list", folder);
   if (!place.node->is_folder) return NotAFolder("list", folder);
   std::vector<std::string> names;
@@ -436,16 +270,16 @@ Status SimulatedFileSystem::CreateFolders(const std::string& folder) {
   return state_->Do(FileOperation::kNames, folder, true, [&](bool fails) {
     if (fails) return DeviceError("create the folder", folder);
     if (folder.empty()) return NoSuchFile("create the folder", folder);
-    NodePointer at = state_->root;
-    for (const std::string& name : SplitPath(folder)) {
-      NodePointer next;
+    SimulatedNodePointer at = state_->names.root();
+    for (const std::string& name : SplitSimulatedPath(folder)) {
+      SimulatedNodePointer next;
       if (const auto found = at->names.find(name); found != at->names.end()) {
         next = found->second;
         if (!next->is_folder) return NotAFolder("create the folder", folder);
       } else {
         if (state_->Room() == 0) return NoRoom("create the folder", folder);
-        next = std::make_shared<Node>(true);
-        state_->Change({{at, name, next}});
+        next = std::make_shared<SimulatedNode>(true);
+        state_->names.Create({at, name, nullptr}, next);
       }
       at = std::move(next);
     }
@@ -457,9 +291,9 @@ Status SimulatedFileSystem::Rename(const std::string& from, const std::string& t
   const std::string both = from + " to " + to;
   return state_->Do(FileOperation::kNames, both, true, [&](bool fails) {
     if (fails) return DeviceError("rename", both);
-    StatusOr<Place> source = state_->Find("rename", from);
+    StatusOr<SimulatedPlace> source = state_->names.Find("rename", from);
     if (!source.ok()) return source.status();
-    StatusOr<Place> target = state_->Find("rename", to);
+    StatusOr<SimulatedPlace> target = state_->names.Find("rename", to);
     if (!target.ok()) return target.status();
     if (source->node == nullptr) return NoSuchFile("rename", both);
     if (source->folder == nullptr || target->folder == nullptr) {
@@ -473,9 +307,9 @@ Status SimulatedFileSystem::Rename(const std::string& from, const std::string& t
       if (!target->node->names.empty()) {
         return SimulatedError(StatusCode::kFailedPrecondition, "rename", both, "Directory not empty");
       }
-      state_->Unname(*target->node);
+      state_->used_bytes -= target->node->content.size();
     }
-    state_->Change({{source->folder, source->name, nullptr}, {target->folder, target->name, source->node}});
+    state_->names.Rename(*source, *target);
     return OkStatus();
   });
 }
@@ -483,14 +317,14 @@ Status SimulatedFileSystem::Rename(const std::string& from, const std::string& t
 Status SimulatedFileSystem::Remove(const std::string& path) {
   return state_->Do(FileOperation::kNames, path, true, [&](bool fails) {
     if (fails) return DeviceError("remove", path);
-    StatusOr<Place> place = state_->Find("remove", path);
+    StatusOr<SimulatedPlace> place = state_->names.Find("remove", path);
     if (!place.ok()) return place.status();
     if (place->node == nullptr) return NoSuchFile("remove", path);
     if (place->folder == nullptr || !place->node->names.empty()) {
       return SimulatedError(StatusCode::kFailedPrecondition, "remove", path, "Directory not empty");
     }
-    state_->Unname(*place->node);
-    state_->Change({{place->folder, place->name, nullptr}});
+    state_->used_bytes -= place->node->content.size();
+    state_->names.Remove(*place);
     return OkStatus();
   });
 }
@@ -498,27 +332,27 @@ Status SimulatedFileSystem::Remove(const std::string& path) {
 Status SimulatedFileSystem::SyncFolder(const std::string& folder) {
   return state_->Do(FileOperation::kSyncFolder, folder, true, [&](bool fails) {
     if (fails) return DeviceError("sync the folder", folder);
-    StatusOr<Place> place = state_->Find("sync the folder", folder);
+    StatusOr<SimulatedPlace> place = state_->names.Find("sync the folder", folder);
     if (!place.ok()) return place.status();
     if (place->node == nullptr) return NoSuchFile("sync the folder", folder);
     if (!place->node->is_folder) return NotAFolder("sync the folder", folder);
-    state_->SyncNames(*place->node);
+    state_->names.Sync(*place->node);
     return OkStatus();
   });
 }
 
 StatusOr<std::unique_ptr<FileLock>> SimulatedFileSystem::Lock(const std::string& path) {
   struct Taken {
-    NodePointer node;
+    SimulatedNodePointer node;
     std::uint64_t life;
   };
   // The lock is made outside of the mutex, which its destructor takes: a crash may drop what was taken.
   StatusOr<Taken> taken = state_->Do(FileOperation::kNames, path, true, [&](bool fails) -> StatusOr<Taken> {
     if (fails) return DeviceError("lock", path);
-    MILLRACE_ASSIGN_OR_RETURN(Place place, state_->Find("lock", path));
+    MILLRACE_ASSIGN_OR_RETURN(SimulatedPlace place, state_->names.Find("lock", path));
     if (place.node == nullptr) {
-      place.node = std::make_shared<Node>(false);
-      state_->Change({{place.folder, place.name, place.node}});
+      place.node = std::make_shared<SimulatedNode>(false);
+      state_->names.Create(place, place.node);
     }
     if (place.node->is_folder) return IsAFolder("lock", path);
     if (!state_->locked.insert(place.node.get()).second) {
@@ -576,7 +410,7 @@ void SimulatedFileSystem::SetFreeBytes(std::optional<std::uint64_t> bytes) {
 
 void SimulatedFileSystem::Flip(const std::string& path, std::uint64_t offset, std::uint8_t mask) {
   const std::lock_guard guard(state_->mutex);
-  const Place place = state_->Find("flip", path).value();
+  const SimulatedPlace place = state_->names.Find("flip", path).value();
   if (place.node == nullptr || offset >= place.node->content.size()) std::abort();
   place.node->content.Flip(offset, mask);
 }

@@ -258,4 +258,13 @@ Status DataDirectory::FinishRunning(Timestamp now) {
   return MakeCurrent(manifest_.running->generation, "streaming", now, std::nullopt);
 }
 
+StatusOr<std::string> CheckpointFolderOf(const std::string& path) {
+  DataDirectory directory(path, nullptr);
+  MILLRACE_RETURN_IF_ERROR(directory.ReadManifest());
+  const DirectoryManifest& manifest = directory.manifest_;
+  const std::uint64_t generation = manifest.running ? manifest.running->generation : manifest.generation;
+  if (generation == 0) return NotFoundError("there are no checkpoints in " + path + ": no run has begun there");
+  return directory.FolderOf(generation) + "/checkpoints";
+}
+
 }  // namespace millrace::cli

@@ -102,6 +102,7 @@ class DataDirectory {
 
  private:
   DataDirectory(std::string path, std::unique_ptr<base::FileLock> lock);
+  friend StatusOr<std::string> CheckpointFolderOf(const std::string& path);
   static StatusOr<DataDirectory> Take(const std::string& path, const DirectoryHolder& holder);
   Status ReadManifest();
   Status WriteManifest(const DirectoryManifest& manifest);
@@ -115,5 +116,9 @@ class DataDirectory {
   std::unique_ptr<base::FileLock> lock_;
   DirectoryManifest manifest_;
 };
+
+/// Where the checkpoints are of the run that can be resumed, or else of the one that gave the results; read without
+/// taking the directory. NOT_FOUND when there is no data directory or no run in it yet.
+StatusOr<std::string> CheckpointFolderOf(const std::string& path);
 
 }  // namespace millrace::cli

@@ -29,6 +29,7 @@ constexpr std::array kVerbs = {
     VerbHelp{"query", "VIEW [KEY...] --data_dir=DIR", "print a view's rows, of all keys or of those that begin so"},
     VerbHelp{"sql", "\"SELECT ...\" --data_dir=DIR", "ask the warehouse: each view is a table, and so is dead_letters"},
     VerbHelp{"export", "VIEW OUT.parquet --data_dir=DIR", "write a view to a Parquet file"},
+    VerbHelp{"checkpoints", "list|inspect [EPOCH] --data_dir=DIR", "print the checkpoints that a run can go on from"},
     VerbHelp{"describe", "", "print the pipeline: steps, windows, coders, state, views"},
 };
 
@@ -59,6 +60,7 @@ bool HasOption(const std::vector<std::string>& arguments, std::string_view name,
 StatusOr<int> Dispatch(const cli::Invocation& invocation, const Job& job) {
   if (invocation.verb == "sql") return cli::SqlVerb(invocation);
   if (invocation.verb == "status") return cli::StatusVerb(invocation);
+  if (invocation.verb == "checkpoints") return cli::CheckpointsVerb(invocation);
   Pipeline pipeline;
   MILLRACE_RETURN_IF_ERROR(job.definition().Build(pipeline, invocation.pipeline));
   if (invocation.verb == "run") return cli::RunVerb(invocation, pipeline);

@@ -23,7 +23,7 @@ struct OutputOptions {
   bool overwrite = false;
 
   static constexpr OptionHelp kOptionHelp[] = {
-      {"format", "how query, sql and status print: table, json (an object per line) or csv"},
+      {"format", "how query, sql, status and checkpoints print: table, json (an object per line) or csv"},
       {"from", "query: only windows that start then or later"},
       {"to", "query: only windows that end then or earlier"},
       {"limit", "query: at most so many rows"},
@@ -54,6 +54,7 @@ StatusOr<int> QueryVerb(const Invocation& invocation, const Pipeline& pipeline);
 StatusOr<int> SqlVerb(const Invocation& invocation);
 StatusOr<int> ExportVerb(const Invocation& invocation, const Pipeline& pipeline);
 StatusOr<int> StatusVerb(const Invocation& invocation);
+StatusOr<int> CheckpointsVerb(const Invocation& invocation);
 StatusOr<int> DescribeVerb(const Invocation& invocation, const Pipeline& pipeline);
 
 /// The views of a pipeline, in the order of its graph.
