@@ -77,6 +77,7 @@ class DataDirectory {
   const DirectoryManifest& manifest() const { return manifest_; }
   /// The folder of the results.
   std::string CurrentFolder() const { return FolderOf(manifest_.generation); }
+  std::string FolderOf(std::uint64_t generation) const;
 
   /// For a run without checkpoints: makes an empty folder for the results, whose number is `next_generation`; what
   /// earlier runs left behind without a promise is removed. FAILED_PRECONDITION where a run could be resumed, unless
@@ -106,7 +107,6 @@ class DataDirectory {
   static StatusOr<DataDirectory> Take(const std::string& path, const DirectoryHolder& holder);
   Status ReadManifest();
   Status WriteManifest(const DirectoryManifest& manifest);
-  std::string FolderOf(std::uint64_t generation) const;
   Status MakeFolder(std::uint64_t generation) const;
   Status MakeCurrent(std::uint64_t generation, const std::string& mode, Timestamp now,
                      const std::optional<RunningGeneration>& running);

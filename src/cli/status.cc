@@ -3,11 +3,13 @@
 #include <optional>
 #include <utility>
 
+#include "base/file_system.h"
 #include "base/status_macros.h"
 #include "cli/status_text.h"
 #include "cli/verbs.h"
 #include "millrace/core/json.h"
 #include "server/server.h"
+#include "storage/checkpoint_store.h"
 
 namespace millrace::cli {
 
@@ -26,6 +28,29 @@ StatusOr<std::optional<std::string>> AskRun(const std::string& data_dir, bool as
   return std::optional(StatusText(*status));
 }
 
+StatusOr<DirectoryStatus> StatusOf(const DataDirectory& directory) {
+  const DirectoryManifest& manifest = directory.manifest();
+  DirectoryStatus status{.data_dir = directory.path(),
+                         .job = manifest.job_name,
+                         .generation = manifest.generation,
+                         .mode = manifest.mode,
+                         .written_at = manifest.written_at,
+                         .resumable = manifest.running};
+  const std::uint64_t generation = manifest.running ? manifest.running->generation : manifest.generation;
+  MILLRACE_ASSIGN_OR_RETURN(
+      const std::optional<storage::CheckpointManifest> checkpoint,
+      storage::LatestCheckpoint(base::PosixFileSystem(), directory.FolderOf(generation) + "/checkpoints"));
+  if (checkpoint) {
+    status.checkpoint = StoredCheckpoint{.epoch = checkpoint->epoch,
+                                         .attempt = checkpoint->attempt,
+                                         .at = checkpoint->created_at,
+                                         .duration = checkpoint->duration,
+                                         .bytes = checkpoint->bytes(),
+                                         .watermark = checkpoint->watermark};
+  }
+  return status;
+}
+
 }  // namespace
 
 StatusOr<int> StatusVerb(const Invocation& invocation) {
@@ -41,12 +66,7 @@ StatusOr<int> StatusVerb(const Invocation& invocation) {
   }
   MILLRACE_ASSIGN_OR_RETURN(const DataDirectory directory,
                             DataDirectory::OpenForStatus(data_dir, ThisProcess(invocation)));
-  const DirectoryManifest& manifest = directory.manifest();
-  const DirectoryStatus status{.data_dir = data_dir,
-                               .job = manifest.job_name,
-                               .generation = manifest.generation,
-                               .mode = manifest.mode,
-                               .written_at = manifest.written_at};
+  MILLRACE_ASSIGN_OR_RETURN(const DirectoryStatus status, StatusOf(directory));
   std::cout << (format == "json" ? json::Write(status) + "\n" : StatusText(status));
   return 0;
 }

@@ -178,6 +178,17 @@ std::string StatusText(const server::ServerStatus& status) {
 
 std::string StatusText(const DirectoryStatus& status) {
   std::string text = Line("job", status.job + ", nothing runs");
+  if (status.resumable) {
+    text += Line("resumable", "generation " + std::to_string(status.resumable->generation) + ", last attempt " +
+                                  std::to_string(status.resumable->attempt));
+  }
+  if (status.checkpoint) {
+    const StoredCheckpoint& checkpoint = *status.checkpoint;
+    text += Line("checkpoint", "epoch " + std::to_string(checkpoint.epoch) + " of attempt " +
+                                   std::to_string(checkpoint.attempt) + ", " + checkpoint.at.ToString() + ", took " +
+                                   Span(checkpoint.duration) + ", " + Bytes(checkpoint.bytes));
+    if (checkpoint.watermark) text += Line("watermark", WatermarkText(*checkpoint.watermark));
+  }
   if (status.generation == 0) return text + Line("results", "none: no run has come to its end yet");
   text += Line("results", "generation " + std::to_string(status.generation) + " of a " + status.mode + " run" +
                               (status.written_at ? ", " + status.written_at->ToString() : std::string()));
