@@ -119,10 +119,8 @@ TopicWriter::~TopicWriter() { static_cast<void>(Close()); }
 Status TopicWriter::Start() {
   MILLRACE_ASSIGN_OR_RETURN(EndsFile ends, EndsFile::OpenForWriting(files_, topic_folder_, topic_));
   ends_ = std::move(ends);
-  if (Status recovered = Recover(); !recovered.ok()) {
-    closed_ = true;
-    return recovered;
-  }
+  MILLRACE_RETURN_IF_ERROR(Recover());
+  closed_ = false;
   if (options_.sync == SyncPolicy::kInterval) {
     syncing_ = std::jthread([this](const std::stop_token& stop) { SyncFromTimeToTime(stop); });
   }

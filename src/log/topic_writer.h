@@ -105,7 +105,7 @@ class TopicWriter final : public LogWriter {
   std::shared_ptr<Group> collecting_;
   bool committing_ = false;  // somebody is the leader, or has the files for something else
   bool broken_ = false;      // files are: the topic must be recovered
-  bool closed_ = false;
+  bool closed_ = true;       // or not started yet
   std::size_t queued_bytes_ = 0;
   std::size_t bytes_since_snapshot_ = 0;
   std::uint64_t turn_ = 0;  // of records without a key
