@@ -55,7 +55,6 @@ std::string ProducerTable::Snapshot(const TopicMetadata& topic, const Cut& cut) 
     bytes.AppendNumber(static_cast<std::uint8_t>(id.size()));
     bytes.Append(id);
     bytes.AppendNumber(state->last_publish_.micros());
-    bytes.AppendNumber(state->first_sequence_);
     bytes.AppendNumber(static_cast<std::uint16_t>(state->partitions_.size()));
     for (const ProducerState::InPartition& in : state->partitions_) {
       bytes.AppendNumber(static_cast<std::uint16_t>(in.partition));
@@ -86,7 +85,6 @@ std::optional<Cut> ProducerTable::Restore(const TopicMetadata& topic, std::strin
     const std::string_view id = in.TakeBytes(in.Take<std::uint8_t>());
     auto state = std::make_unique<ProducerState>();
     state->last_publish_ = Timestamp::FromMicros(in.Take<std::int64_t>());
-    state->first_sequence_ = in.Take<std::int64_t>();
     const auto partitions = in.Take<std::uint16_t>();
     for (std::uint16_t k = 0; k < partitions && !in.failed(); ++k) {
       ProducerState::InPartition& part = state->In(in.Take<std::uint16_t>());

@@ -72,7 +72,7 @@ StatusOr<ProducerState*> ProducerTable::Admit(std::string_view id, std::int64_t 
                                    "; begin at or before the first record that was not acknowledged");
   }
   if (first_sequence < known->first_sequence_) {
-    return FailedPreconditionError(who + " is below the first one that is known, " +
+    return FailedPreconditionError(who + " is below the first one of that producer, " +
                                    std::to_string(known->first_sequence_) +
                                    "; append in the order of sequences, or use a new producer id");
   }
@@ -104,11 +104,7 @@ void ProducerTable::Replay(std::int32_t partition, const BatchView& batch) {
                             .first_offset = batch.header.first_offset,
                             .records = batch.header.records};
   std::unique_ptr<ProducerState>& state = producers_[std::string(batch.producer())];
-  if (state == nullptr) {
-    state = std::make_unique<ProducerState>();
-    state->first_sequence_ = added.first_sequence;
-  }
-  state->first_sequence_ = std::min(state->first_sequence_, added.first_sequence);
+  if (state == nullptr) state = std::make_unique<ProducerState>();
   Written(state.get(), partition, added, batch.header.publish_time);
 }
 

@@ -51,7 +51,9 @@ class ProducerState {
   InPartition& In(std::int32_t partition);
   const InPartition* FindIn(std::int32_t partition) const;
 
-  std::int64_t first_sequence_ = 0;  // the least that was ever seen
+  // The first of all, of a producer that is new here; 0 of one that was recovered: a crash may have left the later
+  // records of its first Append and not the earlier ones.
+  std::int64_t first_sequence_ = 0;
   Timestamp last_publish_ = Timestamp::Min();
   std::vector<InPartition> partitions_;
 };
@@ -61,8 +63,8 @@ class ProducerTable {
  public:
   ProducerTable(std::int64_t producers_max, Duration expiry) : producers_max_(producers_max), expiry_(expiry) {}
 
-  /// The producer, made when it is not known. FAILED_PRECONDITION when its sequence leaves a gap, or is below the first
-  /// one that is known; RESOURCE_EXHAUSTED when there are too many.
+  /// The producer, made when it is not known. FAILED_PRECONDITION when its sequence leaves a gap, or is below the one
+  /// that it began with here; RESOURCE_EXHAUSTED when there are too many.
   StatusOr<ProducerState*> Admit(std::string_view id, std::int64_t first_sequence, Timestamp now);
   ProducerState* Find(std::string_view id);
 
