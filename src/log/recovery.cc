@@ -39,9 +39,9 @@ class PartitionRecovery {
     MILLRACE_RETURN_IF_ERROR(files_.SyncFolder(topic_folder_));
     MILLRACE_ASSIGN_OR_RETURN(segments_, ListSegments(files_, folder_));
     MILLRACE_RETURN_IF_ERROR(ScanLastSegments());
-    if (scan_.tail.next_offset < synced_) {
-      return DataLossError(folder_ + ": the log ends at offset " + std::to_string(scan_.tail.next_offset) +
-                           ", but offset " + std::to_string(synced_ - 1) + " was synced; was a file cut or removed?" +
+    if (EndOffset() < synced_) {
+      return DataLossError(folder_ + ": the log ends at offset " + std::to_string(EndOffset()) + ", but offset " +
+                           std::to_string(synced_ - 1) + " was synced; was a file cut or removed?" +
                            (scan_.tear ? " " + *scan_.tear : ""));
     }
     MILLRACE_RETURN_IF_ERROR(CutTear());
@@ -54,6 +54,9 @@ class PartitionRecovery {
   }
 
  private:
+  // Without a whole segment there is nothing, whatever the first one was called.
+  std::int64_t EndOffset() const { return scan_.tail.segment_first < 0 ? 0 : scan_.tail.next_offset; }
+
   std::string PathOf(std::int64_t first_offset) const { return folder_ + "/" + SegmentName(first_offset); }
 
   StatusOr<std::optional<SegmentHeader>> HeaderOf(std::int64_t first_offset) const {
@@ -140,7 +143,10 @@ class PartitionRecovery {
       MILLRACE_RETURN_IF_ERROR(RemoveSegment(segments_.back()));
       segments_.pop_back();
     }
-    if (!keeps_segment) return OkStatus();
+    if (!keeps_segment) {
+      scan_.tail = {};
+      return OkStatus();
+    }
     const std::string path = PathOf(scan_.tail.segment_first);
     MILLRACE_ASSIGN_OR_RETURN(const std::unique_ptr<base::File> file, files_.Open(path, base::OpenMode::kReadWrite));
     MILLRACE_ASSIGN_OR_RETURN(const std::uint64_t size, file->Size());

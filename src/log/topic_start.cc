@@ -210,7 +210,9 @@ Status TopicWriter::Close() {
 // Whether retention wants the oldest segment of a partition gone, and nobody holds it.
 bool TopicWriter::Removable(const Partition& partition, std::int64_t bytes, std::int64_t floor) const {
   const std::deque<SegmentInfo>& segments = partition.files.segments();
+  // What stays must be on the device itself.
   if (segments.size() < 2 || segments[1].first_offset > floor) return false;
+  if (segments[1].first_offset > partition.files.synced().segment_first) return false;
   const Timestamp newer = segments[1].created_at;
   if (options_.retention_age && newer != Timestamp::Max() && newer + *options_.retention_age < clock_.Now()) {
     return true;
