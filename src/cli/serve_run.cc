@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/status_macros.h"
 #include "cli/live_results.h"
+#include "cli/log_positions.h"
 #include "millrace/runner/main.h"
 #include "millrace/runner/status.h"
 
@@ -56,8 +57,13 @@ StatusOr<std::unique_ptr<server::Server>> StartServer(const Invocation& invocati
     status.job = job;
     if (status.generation == 0) status.generation = generation;
   });
-  if (!options->streaming)
+  if (!server.data_dir.empty()) {
+    server.status->Add(
+        [positions = std::make_shared<LogPositions>(server.data_dir)](RunStatus& status) { positions->AddTo(status); });
+  }
+  if (!options->streaming) {
     server.why_no_data = "a batch run gives its views at its end; until then nobody can read them";
+  }
   if (run.results != nullptr && options->streaming) {
     server.data = std::make_shared<LiveResults>(*run.views, run.results->lookup(), run.results->warehouse());
   }
