@@ -28,7 +28,7 @@ void CombineOperator::Open(detail::OperatorContext& context) {
 
 void CombineOperator::Process(detail::BatchBase& batch, int /*input*/) { kernel_->Add(batch); }
 void CombineOperator::ProcessRemote(detail::BatchBase& batch) { kernel_->AddRemote(batch); }
-void CombineOperator::FlushRemote() { kernel_->FlushRemote(); }
+void CombineOperator::FlushRemoteBefore(Timestamp watermark) { kernel_->FlushRemote(watermark); }
 
 Timestamp CombineOperator::AdvanceWatermark(Timestamp watermark) {
   windows_.AdvanceWatermark(watermark);

@@ -23,7 +23,8 @@ class CombineOperator final : public detail::Operator, private detail::WindowGat
   void Open(detail::OperatorContext& context) override;
   void Process(detail::BatchBase& batch, int input) override;
   void ProcessRemote(detail::BatchBase& batch) override;
-  void FlushRemote() override;
+  void FlushRemote() override { FlushRemoteBefore(Timestamp::Max()); }
+  void FlushRemoteBefore(Timestamp watermark) override;
   Timestamp AdvanceWatermark(Timestamp watermark) override;
   void AdvanceProcessingTime(Timestamp now) override;
   Timestamp NextProcessingTime() const override;

@@ -171,7 +171,7 @@ void WorkerGraph::PropagateWatermarks(bool broadcast) {
     Timestamp input = local;
     if (node.plan.keyed && environment_.workers() > 1) {
       // In streaming mode a trigger of another worker may wait for what is kept back here, wherever the watermark is.
-      if (broadcast && (local > node.sent_watermark || environment_.streaming())) node.op->FlushRemote();
+      if (broadcast && (local > node.sent_watermark || environment_.streaming())) node.op->FlushRemoteBefore(local);
       if (broadcast) SendWatermark(node, local);
       // What was not broadcast yet may still be in a buffer for others, but is not in one for this worker.
       node.channels.Advance(self, local);

@@ -55,7 +55,8 @@ class AggregateKernel {
   /// Adds the elements whose keys are this worker's, and keeps or ships the others.
   virtual void Add(BatchBase& batch) = 0;
   virtual void AddRemote(BatchBase& batch) = 0;
-  virtual void FlushRemote() = 0;
+  /// Ships what is kept back for others and they need before they learn `watermark`.
+  virtual void FlushRemote(Timestamp watermark) = 0;
   /// Emits every key of the window from its own table and those of `slices`, which stay. For plans without panes; the
   /// window's own table is given up.
   virtual void FireOnce(const BoundedWindow& window, std::span<const BoundedWindow> slices) = 0;

@@ -34,7 +34,7 @@ class CombineKernel final : public AggregateKernel {
     self_ = context.worker();
     workers_ = context.workers();
     output_.Open(context.output(0));
-    if (workers_ > 1) outbound_.Open(context, plan.slice_micros);
+    if (workers_ > 1) outbound_.Open(context, plan);
   }
 
   void Add(BatchBase& batch) override {
@@ -62,8 +62,8 @@ class CombineKernel final : public AggregateKernel {
     FlushOutput();
   }
 
-  void FlushRemote() override {
-    if (workers_ > 1) outbound_.ShipAll();
+  void FlushRemote(Timestamp watermark) override {
+    if (workers_ > 1) outbound_.ShipDue(watermark);
   }
 
   void FireOnce(const BoundedWindow& window, std::span<const BoundedWindow> slices) override {
@@ -161,9 +161,14 @@ class CombineKernel final : public AggregateKernel {
       hashes_.Clear();
       std::uint64_t* hash = hashes_.Extend(count);
       for (std::size_t i = 0; i < count; ++i) hash[i] = KeyHash(rows.values[i].key);
-      if (current_ != nullptr && current_->once.large()) {
-        for (std::size_t i = 0; i < count; ++i) current_->once.Prefetch(hash[i]);
-      }
+    }
+  }
+  // The table of the current window will be asked for these rows.
+  template <bool kShuffle>
+  void Prefetch(std::size_t count) const {
+    if constexpr (!kGlobally) {
+      if (current_ == nullptr || !current_->once.large()) return;
+      for (std::size_t n = 0; n < count; ++n) current_->once.Prefetch(hashes_[kShuffle ? own_[n] : n]);
     }
   }
   std::uint64_t HashAt(std::size_t index) const {
@@ -174,25 +179,38 @@ class CombineKernel final : public AggregateKernel {
     }
   }
 
-  // Is row `index` another worker's? It is then on its way.
-  template <bool kShuffle>
-  bool SentAway(Batch<Row>& rows, std::size_t index) {
-    if (!kShuffle || OwnerOf(HashAt(index), workers_) == self_) return false;
-    outbound_.Send(rows, index, HashAt(index));
-    return true;
+  // Lists one's own rows and those of others, without a branch per row that nobody can predict.
+  void Divide(std::size_t count) {
+    own_.Clear();
+    away_.Clear();
+    std::uint32_t* own = own_.Extend(count);
+    std::uint32_t* away = away_.Extend(count);
+    std::size_t owned = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      own[owned] = static_cast<std::uint32_t>(i);
+      away[i - owned] = static_cast<std::uint32_t>(i);
+      owned += OwnerOf(HashAt(i), workers_) == self_ ? 1 : 0;
+    }
+    own_.Truncate(owned);
+    away_.Truncate(count - owned);
   }
 
   template <bool kShuffle>
   void AddRows(Batch<Row>& rows) {
-    const std::size_t count = rows.size();
     if constexpr (kGlobally) {
       if (!plan_.panes && !rows.windows.many()) return AddGlobally<kShuffle>(rows);
     }
+    if constexpr (kShuffle) {
+      Divide(rows.size());
+      outbound_.Add(rows, hashes_, away_);
+    }
+    const std::size_t count = kShuffle ? own_.size() : rows.size();
+    Prefetch<kShuffle>(count);
     if (rows.windows.kind == WindowColumn::Kind::kImplicit && (!rows.windows.many() || plan_.slice_micros > 0)) {
       return AddByTime<kShuffle>(rows);
     }
-    for (std::size_t i = 0; i < count; ++i) {
-      if (SentAway<kShuffle>(rows, i)) continue;
+    for (std::size_t n = 0; n < count; ++n) {
+      const std::size_t i = kShuffle ? own_[n] : n;
       if (rows.windows.many()) {
         rows.windows.fn.ForEachWindow(rows.timestamps[i],
                                       [&](const BoundedWindow& window) { AddInWindow(rows, i, window); });
@@ -211,7 +229,7 @@ class CombineKernel final : public AggregateKernel {
       const BoundedWindow window = rows.windows.Of(i, rows.timestamps[i]);
       const std::size_t end = EndOfRun(rows, i, window);
       if (away) {
-        outbound_.SendRun(rows, i, end, HashAt(i));
+        outbound_.AddRun(rows, i, end, window);
         i = end;
         continue;
       }
@@ -239,12 +257,12 @@ class CombineKernel final : public AggregateKernel {
   // Windows that follow from the timestamp and do not overlap, or slices of those that do.
   template <bool kShuffle>
   void AddByTime(Batch<Row>& rows) {
-    const std::size_t count = rows.size();
+    const std::size_t count = kShuffle ? own_.size() : rows.size();
     const bool slices = rows.windows.fn.assigns_many();
     const WindowFn& fn = rows.windows.fn;
-    for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t n = 0; n < count; ++n) {
+      const std::size_t i = kShuffle ? own_[n] : n;
       const Timestamp time = rows.timestamps[i];
-      if (SentAway<kShuffle>(rows, i)) continue;
       if (current_ == nullptr || current_is_slice_ != slices ||
           !(current_window_.start <= time && time < current_window_.end)) [[unlikely]] {
         if (slices && fn.NearEndsOfTime(time)) {
@@ -308,8 +326,12 @@ class CombineKernel final : public AggregateKernel {
         fn_.MergeAccumulators(entry.value.accumulator, row.accumulator);
         Touch(entry, row.count);
       } else {
-        auto& entry = current_->once.FindOrInsert(row.hash, row.key, [this] { return fn_.CreateAccumulator(); });
-        fn_.MergeAccumulators(entry.value, row.accumulator);
+        bool fresh = false;
+        auto& entry = current_->once.FindOrInsert(row.hash, std::move(row.key), [&] {
+          fresh = true;
+          return std::move(row.accumulator);
+        });
+        if (!fresh) fn_.MergeAccumulators(entry.value, row.accumulator);
       }
     }
   }
@@ -368,6 +390,8 @@ class CombineKernel final : public AggregateKernel {
   int current_expired_ = 0;
 
   Column<std::uint64_t> hashes_;
+  Column<std::uint32_t> own_;   // of the batch at hand
+  Column<std::uint32_t> away_;  // the other rows
   CombineOutbound<K, V, Fn, kLift> outbound_;
   ShardedTable<K, Accumulator> merged_;
   SpareTables<K, Accumulator> spares_;

@@ -1,39 +1,44 @@
-// Elements of other workers' keys on their way: combined in a small direct-mapped table of partial accumulators that
-// are shipped later, or shipped as they are where that does not pay.
+// Elements of other workers' keys on their way: combined in tables of partial accumulators by window, which are shipped
+// before their windows may fire, or shipped as they are where that does not pay.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "millrace/detail/aggregate.h"
 #include "millrace/detail/combine_row.h"
+#include "millrace/detail/flat_table.h"
 #include "millrace/detail/hash.h"
 #include "millrace/detail/shuffle.h"
 
 namespace millrace::detail {
 
-/// Whether keys repeat often enough for the table of partial accumulators: tried for a while, then for a longer while
-/// used or left out.
+/// Whether keys repeat often enough for partial accumulators: tried for a while, then for a longer while used or left
+/// out.
 class LiftingPays {
  public:
-  bool Use() {
-    if (--left_ > 0) return use_;
+  /// For the next `rows` rows.
+  bool Use(std::size_t rows) {
+    left_ -= static_cast<std::int64_t>(rows);
+    if (left_ > 0) return use_;
     use_ = trying_ ? hits_ * 4 >= kTrial : true;
     left_ = trying_ ? kStretch : kTrial;
     trying_ = !trying_;
     hits_ = 0;
     return use_;
   }
-  void Hit() { ++hits_; }
+  /// That many rows found their key.
+  void Hit(std::size_t rows) { hits_ += static_cast<std::int64_t>(rows); }
 
  private:
-  static constexpr int kTrial = 8'192;
-  static constexpr int kStretch = 32 * kTrial;
+  static constexpr std::int64_t kTrial = 8'192;
+  static constexpr std::int64_t kStretch = 32 * kTrial;
   bool use_ = true;
   bool trying_ = true;
-  int left_ = kTrial;
-  int hits_ = 0;
+  std::int64_t left_ = kTrial;
+  std::int64_t hits_ = 0;
 };
 
 /// `Fn` and `kLift` as the combine kernel has them. Only for more than one worker.
@@ -48,135 +53,184 @@ class CombineOutbound {
 
   explicit CombineOutbound(const Fn& fn) : fn_(fn) {}
 
-  void Open(OperatorContext& context, std::int64_t slice_micros) {
+  void Open(OperatorContext& context, const AggregatePlan& plan) {
     context_ = &context;
-    slice_micros_ = slice_micros;
-    if constexpr (kLift) lifted_.resize(kGlobally ? 1 : kLiftedSlots);
-    partials_.resize(static_cast<std::size_t>(context.workers()));
+    slice_micros_ = plan.slice_micros;
+    panes_ = plan.panes;
+    outboxes_.resize(static_cast<std::size_t>(context.workers()));
     shuffle_.Open(context);
   }
 
-  /// Takes row `index`, whose key has that hash and is another worker's.
-  void Send(Batch<Row>& rows, std::size_t index, std::uint64_t hash) {
-    if constexpr (!kLift) {
-      shuffle_.Add(rows, index, hash);
-    } else if (!kGlobally && !lifting_pays_.Use()) {
-      shuffle_.Add(rows, index, hash);
-    } else if (rows.windows.kind != WindowColumn::Kind::kImplicit) {
-      Lift(rows, index, hash, rows.windows.Of(index, rows.timestamps[index]), false);
-    } else if (rows.windows.many() && (slice_micros_ == 0 || rows.windows.fn.NearEndsOfTime(rows.timestamps[index]))) {
-      rows.windows.fn.ForEachWindow(rows.timestamps[index],
-                                    [&](const BoundedWindow& window) { Lift(rows, index, hash, window, false); });
-    } else {
-      const Timestamp time = rows.timestamps[index];
-      const WindowFn& fn = rows.windows.fn;
-      if (!(lifting_.start <= time && time < lifting_.end)) {
-        lifting_ = rows.windows.many() ? SliceAt(fn, slice_micros_, time) : fn.At(fn.LastStart(time));
-      }
-      Lift(rows, index, hash, lifting_, rows.windows.many());
-    }
-  }
-
-  /// Takes rows `from` to `end`, which are in one window and have the single key.
-  void SendRun(Batch<Row>& rows, std::size_t from, std::size_t end, std::uint64_t hash) {
+  /// Takes the rows that `away` lists, whose keys are other workers'; `hashes` are those of all rows.
+  void Add(Batch<Row>& rows, const Column<std::uint64_t>& hashes, const Column<std::uint32_t>& away) {
     if constexpr (kLift) {
-      Send(rows, from++, hash);
-      lifted_[0].count += static_cast<std::int64_t>(end - from);
-      for (; from < end; ++from) fn_.AddInput(lifted_[0].accumulator, rows.values[from]);
+      if (kGlobally || lifting_pays_.Use(away.size())) {
+        if (!kGlobally && current_ != nullptr && current_->bytes() > kLargeBytes) {
+          for (const std::uint32_t index : away) current_->Prefetch(HashAt(hashes, index));
+        }
+        const std::size_t before = entries_;
+        for (const std::uint32_t index : away) Lift(rows, index, HashAt(hashes, index));
+        const std::size_t fresh = entries_ - before;
+        if (fresh < away.size()) lifting_pays_.Hit(away.size() - fresh);
+        return;
+      }
+    }
+    for (const std::uint32_t index : away) shuffle_.Add(rows, index, HashAt(hashes, index));
+  }
+
+  /// Takes rows `from` to `end`, which are in `window` and have the single key.
+  void AddRun(Batch<Row>& rows, std::size_t from, std::size_t end, const BoundedWindow& window) {
+    const std::uint64_t hash = KeyHash(SingleKey{});
+    if constexpr (kLift) {
+      Seek(window, false);
+      Lifted& lifted = Find(hash, SingleKey{});
+      lifted.count += static_cast<std::int64_t>(end - from);
+      for (; from < end; ++from) fn_.AddInput(lifted.accumulator, rows.values[from]);
     } else {
-      for (; from < end; ++from) Send(rows, from, hash);
+      for (; from < end; ++from) shuffle_.Add(rows, from, hash);
     }
   }
 
-  /// Call it with no reference into one's own state: other operators may run.
+  /// After each batch, with no reference into one's own state: other operators may run.
   void ShipFull() {
-    for (std::size_t worker = 0; worker < partials_.size(); ++worker) {
-      if (partials_[worker] != nullptr && partials_[worker]->size() >= kShipElements) {
-        ShipPartials(static_cast<int>(worker));
-      }
+    if (entries_ > kEntriesMax || tables_.size() > kTablesMax) {
+      Unload(Timestamp::Max());
+      ShipPartials();
     }
     shuffle_.ShipFull();
   }
 
-  /// Ships everything that has been kept back, under the same condition.
-  void ShipAll() {
-    if constexpr (kLift) {
-      for (Lifted& slot : lifted_) {
-        if (slot.count > 0) Evict(slot);
-      }
-    }
-    for (std::size_t worker = 0; worker < partials_.size(); ++worker) ShipPartials(static_cast<int>(worker));
+  /// Ships what others must have before they learn `watermark`, under the same condition: where windows fire once, only
+  /// what belongs to windows that may then fire. Where keys fire panes, other workers' triggers wait for every element.
+  void ShipDue(Timestamp watermark) {
+    Unload(panes_ ? Timestamp::Max() : watermark);
+    ShipPartials();
     shuffle_.ShipAll();
   }
 
  private:
   struct Lifted {
-    K key{};
-    Accumulator accumulator{};
-    BoundedWindow window;
-    std::int64_t count = 0;
-    std::uint64_t hash = 0;
-    bool is_slice = false;
+    Accumulator accumulator;
+    std::int64_t count;
   };
-  static constexpr std::size_t kLiftedSlots = 4096;
+  // A window or slice.
+  struct Target {
+    BoundedWindow window;
+    bool is_slice = false;
+    friend auto operator<=>(const Target&, const Target&) = default;
+  };
+  using Table = FlatTable<K, Lifted>;
+  static constexpr std::size_t kEntriesMax = 16'384;
+  static constexpr std::size_t kLargeBytes = std::size_t{1} << 18;  // prefetching pays from there on
+  static constexpr std::size_t kTablesMax = 64;
+  static constexpr std::size_t kSparesMax = 4;
   static constexpr std::size_t kShipElements = 2 * kBatchElements;
 
-  // Adds the row to a partial accumulator, which is shipped later.
-  void Lift(Batch<Row>& rows, std::size_t index, std::uint64_t hash, const BoundedWindow& window, bool is_slice) {
-    const Row& row = rows.values[index];
-    Lifted& slot = lifted_[kGlobally ? 0 : (hash >> 8) & (kLiftedSlots - 1)];
-    if (slot.count > 0) {
-      if (slot.window == window && slot.hash == hash && slot.is_slice == is_slice &&
-          KeyEqual(slot.key, Rows::KeyOf(row))) {
-        ++slot.count;
-        lifting_pays_.Hit();
-        fn_.AddInput(slot.accumulator, Rows::ValueOf(row));
-        return;
+  static std::uint64_t HashAt(const Column<std::uint64_t>& hashes, std::size_t index) {
+    if constexpr (kGlobally) {
+      return KeyHash(SingleKey{});
+    } else {
+      return hashes[index];
+    }
+  }
+
+  // Adds the row to the partial accumulators of its windows.
+  void Lift(const Batch<Row>& rows, std::size_t index, std::uint64_t hash) {
+    const Timestamp time = rows.timestamps[index];
+    const WindowColumn& windows = rows.windows;
+    if (windows.kind != WindowColumn::Kind::kImplicit) {
+      Seek(windows.Of(index, time), false);
+    } else if (windows.many() && (slice_micros_ == 0 || windows.fn.NearEndsOfTime(time))) {
+      windows.fn.ForEachWindow(time, [&](const BoundedWindow& window) {
+        Seek(window, false);
+        AddRow(hash, rows.values[index]);
+      });
+      return;
+    } else if (current_ == nullptr || current_target_.is_slice != windows.many() ||
+               !(current_target_.window.start <= time && time < current_target_.window.end)) [[unlikely]] {
+      Seek(windows.many() ? SliceAt(windows.fn, slice_micros_, time) : windows.fn.At(windows.fn.LastStart(time)),
+           windows.many());
+    }
+    AddRow(hash, rows.values[index]);
+  }
+
+  void AddRow(std::uint64_t hash, const Row& row) {
+    Lifted& lifted = Find(hash, Rows::KeyOf(row));
+    ++lifted.count;
+    fn_.AddInput(lifted.accumulator, Rows::ValueOf(row));
+  }
+
+  Lifted& Find(std::uint64_t hash, const K& key) {
+    return current_
+        ->FindOrInsert(hash, key,
+                       [this] {
+                         ++entries_;
+                         return Lifted{fn_.CreateAccumulator(), 0};
+                       })
+        .value;
+  }
+
+  // Makes the table of a window or slice the current one.
+  void Seek(const BoundedWindow& window, bool is_slice) {
+    const Target target{window, is_slice};
+    if (current_ != nullptr && current_target_ == target) return;
+    const auto [it, fresh] = tables_.try_emplace(target);
+    if (fresh && !spares_.empty()) {
+      it->second = std::move(spares_.back());
+      spares_.pop_back();
+    }
+    current_ = &it->second;
+    current_target_ = target;
+  }
+
+  // Moves into the outboxes what belongs to windows whose last timestamp is not after `watermark`.
+  void Unload(Timestamp watermark) {
+    for (auto it = tables_.begin(); it != tables_.end();) {
+      if (it->first.window.max_timestamp() > watermark) {
+        ++it;
+        continue;
       }
-      Evict(slot);
+      it->second.ForEach([&](auto& entry) { Unload(it->first, entry); });
+      entries_ -= it->second.size();
+      it->second.Reset();
+      if (spares_.size() < kSparesMax) spares_.push_back(std::move(it->second));
+      it = tables_.erase(it);
+      current_ = nullptr;
     }
-    slot.key = Rows::KeyOf(row);
-    slot.accumulator = fn_.CreateAccumulator();
-    slot.window = window;
-    slot.count = 1;
-    slot.hash = hash;
-    slot.is_slice = is_slice;
-    fn_.AddInput(slot.accumulator, Rows::ValueOf(row));
   }
-
-  void Evict(Lifted& slot) {
-    Batch<PartialRow>& outbox = PartialsFor(slot.hash);
-    outbox.values.Append(std::move(slot.key), std::move(slot.accumulator), slot.count, slot.hash, slot.is_slice);
-    outbox.timestamps.Append(slot.window.start);
-    outbox.windows.each.Append(slot.window);
-    slot.count = 0;
-  }
-
-  Batch<PartialRow>& PartialsFor(std::uint64_t hash) {
-    auto& outbox = partials_[static_cast<std::size_t>(OwnerOf(hash, context_->workers()))];
-    if (outbox == nullptr) {
-      outbox = SpareBatch<Batch<PartialRow>>(*context_);
-      outbox->windows.kind = WindowColumn::Kind::kEach;
-      outbox->values.Reserve(kShipElements);
-      outbox->timestamps.Reserve(kShipElements);
-      outbox->windows.each.Reserve(kShipElements);
+  void Unload(const Target& target, typename Table::Entry& entry) {
+    const std::uint64_t hash = KeyHash(entry.key);
+    auto& outbox = outboxes_[static_cast<std::size_t>(OwnerOf(hash, context_->workers()))];
+    if (outbox.empty() || outbox.back()->size() >= kShipElements) {
+      outbox.push_back(SpareBatch<Batch<PartialRow>>(*context_));
+      outbox.back()->windows.kind = WindowColumn::Kind::kEach;
     }
-    return *outbox;
+    Batch<PartialRow>& batch = *outbox.back();
+    batch.values.Append(std::move(entry.key), std::move(entry.value.accumulator), entry.value.count, hash,
+                        target.is_slice);
+    batch.timestamps.Append(target.window.start);
+    batch.windows.each.Append(target.window);
   }
 
-  void ShipPartials(int worker) {
-    auto& outbox = partials_[static_cast<std::size_t>(worker)];
-    if (outbox != nullptr) context_->Ship(worker, std::move(outbox));
+  void ShipPartials() {
+    for (std::size_t worker = 0; worker < outboxes_.size(); ++worker) {
+      for (auto& batch : outboxes_[worker]) context_->Ship(static_cast<int>(worker), std::move(batch));
+      outboxes_[worker].clear();
+    }
   }
 
   const Fn& fn_;
   OperatorContext* context_ = nullptr;
   std::int64_t slice_micros_ = 0;
-  BoundedWindow lifting_{Timestamp::Max(), Timestamp::Max()};  // the window or slice of the last row
-  std::vector<Lifted> lifted_;
+  bool panes_ = false;
+  std::map<Target, Table> tables_;
+  std::vector<Table> spares_;
+  std::size_t entries_ = 0;   // in all tables
+  Table* current_ = nullptr;  // the table of `current_target_`
+  Target current_target_;
   LiftingPays lifting_pays_;
-  std::vector<std::unique_ptr<Batch<PartialRow>>> partials_;  // by worker
-  Shuffle<Row> shuffle_;                                      // of elements that are not lifted
+  std::vector<std::vector<std::unique_ptr<Batch<PartialRow>>>> outboxes_;  // by worker
+  Shuffle<Row> shuffle_;                                                   // of elements that are not lifted
 };
 
 }  // namespace millrace::detail

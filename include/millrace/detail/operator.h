@@ -115,6 +115,8 @@ class Operator {
   virtual void ProcessRemote(BatchBase& batch) { Process(batch, 0); }
   /// Ships what is kept back for other workers.
   virtual void FlushRemote() {}
+  /// Ships what other workers need before they learn that the watermark here is `watermark`.
+  virtual void FlushRemoteBefore(Timestamp /*watermark*/) { FlushRemote(); }
   /// The input watermark has advanced to `watermark`: fires what is due and gives the output watermark.
   virtual Timestamp AdvanceWatermark(Timestamp watermark) { return watermark; }
   /// Something is due at the watermark that the operator has: `AdvanceWatermark` is called though it has not moved.
