@@ -1,4 +1,4 @@
-// Map and Filter: ParDos whose one output needs no bookkeeping per element.
+// Map, Filter, FlatMap and WithTimestamps: ParDos with one output that need little bookkeeping per element.
 #pragma once
 
 #include <functional>
@@ -7,6 +7,7 @@
 
 #include "millrace/detail/element_failure.h"
 #include "millrace/detail/operator.h"
+#include "millrace/detail/output_buffer.h"
 
 namespace millrace::detail {
 
@@ -96,6 +97,37 @@ class FilterKernel final : public Operator {
  private:
   F predicate_;
   Batch<T> output_;
+};
+
+/// Any number of output rows per input row: `emit(output, element, row)` appends them.
+template <class In, class Out, class Emit>
+class EmitKernel final : public Operator {
+ public:
+  explicit EmitKernel(Emit emit) : emit_(std::move(emit)) {}
+
+  void Open(OperatorContext& context) override {
+    Operator::Open(context);
+    output_.Open(context.output(0));
+  }
+  void Process(BatchBase& batch, int /*input*/) override {
+    auto& rows = static_cast<Batch<In>&>(batch);
+    const MetricsScope scope(context().metrics());
+    output_.Begin(rows);
+    std::size_t mark = 0;
+    ForEachRow(
+        rows, context().label(),
+        [&](std::size_t row) {
+          if (output_.full()) output_.Flush();
+          mark = output_.size();
+          emit_(output_, std::as_const(rows.values[row]), row);
+        },
+        [&](std::size_t) { output_.Rewind(mark); });
+    output_.Flush();
+  }
+
+ private:
+  Emit emit_;
+  OutputBuffer<Out> output_;
 };
 
 }  // namespace millrace::detail

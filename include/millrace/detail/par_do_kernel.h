@@ -77,30 +77,66 @@ struct Lifecycle {
   }
 };
 
-/// `kIsolates`: an element on which the DoFn fails every time goes to one more output.
-template <class D, bool kIsolates>
-class ParDoKernel final : public Operator {
-  using Traits = DoFnTraits<D>;
-
+/// What ParDos with and without state share: the copy of the DoFn, its outputs and its life cycle.
+template <class D>
+class DoFnKernel : public Operator {
  public:
-  using Element = typename Traits::Element;
-
-  explicit ParDoKernel(D fn) : fn_(std::move(fn)) {}
+  explicit DoFnKernel(D fn) : fn_(std::move(fn)) {}
 
   void Open(OperatorContext& context) override {
     Operator::Open(context);
     outputs_.Open(context);
-    if constexpr (kIsolates) failed_.Open(context.output(static_cast<int>(Traits::Outputs::kSize)));
     const MetricsScope scope(context.metrics());
     Lifecycle<D>::Setup(fn_);
+  }
+  void FinishBundle() final {
+    if (!in_bundle_) return;
+    in_bundle_ = false;
+    const MetricsScope scope(context().metrics());
+    Lifecycle<D>::FinishBundle(fn_, outputs_);
+  }
+  void Close() final {
+    const MetricsScope scope(context().metrics());
+    Lifecycle<D>::Teardown(fn_);
+  }
+
+ protected:
+  /// Before the first element of a bundle.
+  void BeginBundle() {
+    if (in_bundle_) return;
+    in_bundle_ = true;
+    Lifecycle<D>::StartBundle(fn_);
+  }
+
+  D fn_;
+  OutputBuffers<typename DoFnTraits<D>::Outputs> outputs_;
+
+ private:
+  bool in_bundle_ = false;
+};
+
+/// `kIsolates`: an element on which the DoFn fails every time goes to one more output.
+template <class D, bool kIsolates>
+class ParDoKernel final : public DoFnKernel<D> {
+  using Traits = DoFnTraits<D>;
+  using Base = DoFnKernel<D>;
+  using Base::context;
+  using Base::fn_;
+  using Base::outputs_;
+
+ public:
+  using Element = typename Traits::Element;
+
+  explicit ParDoKernel(D fn) : Base(std::move(fn)) {}
+
+  void Open(OperatorContext& to) override {
+    Base::Open(to);
+    if constexpr (kIsolates) failed_.Open(to.output(static_cast<int>(Traits::Outputs::kSize)));
   }
 
   void Process(BatchBase& batch, int /*input*/) override {
     const MetricsScope scope(context().metrics());
-    if (!in_bundle_) {
-      in_bundle_ = true;
-      Lifecycle<D>::StartBundle(fn_);
-    }
+    Base::BeginBundle();
     if (Traits::kObservesWindow && batch.windows.many()) {
       Batch<Element> exploded;
       ExplodeWindows(batch, exploded);
@@ -166,18 +202,6 @@ class ParDoKernel final : public Operator {
       }
     }
     return OkStatus();
-  }
-
-  void FinishBundle() override {
-    if (!in_bundle_) return;
-    in_bundle_ = false;
-    const MetricsScope scope(context().metrics());
-    Lifecycle<D>::FinishBundle(fn_, outputs_);
-  }
-
-  void Close() override {
-    const MetricsScope scope(context().metrics());
-    Lifecycle<D>::Teardown(fn_);
   }
 
  private:
@@ -281,9 +305,6 @@ class ParDoKernel final : public Operator {
 
   struct Nothing {};
 
-  D fn_;
-  bool in_bundle_ = false;
-  OutputBuffers<typename Traits::Outputs> outputs_;
   [[no_unique_address]] std::conditional_t<kIsolates, OutputBuffer<FailedElement<Element>>, Nothing> failed_;
   Batch<Element> waiting_;
 };

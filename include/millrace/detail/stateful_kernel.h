@@ -65,8 +65,12 @@ struct UndosOf<TypeList<S...>> {
 };
 
 template <class D>
-class StatefulKernel final : public Operator, private TimerRequests {
+class StatefulKernel final : public DoFnKernel<D>, private TimerRequests {
   using Traits = DoFnTraits<D>;
+  using Base = DoFnKernel<D>;
+  using Base::context;
+  using Base::fn_;
+  using Base::outputs_;
   using StateTypes = typename StatefulTraits<D>::States;
   using Timers = typename StatefulTraits<D>::Timers;
 
@@ -75,15 +79,12 @@ class StatefulKernel final : public Operator, private TimerRequests {
   using K = typename Element::Key;
 
   StatefulKernel(D fn, bool isolates, WindowingStrategy windowing)
-      : fn_(std::move(fn)), isolates_(isolates), windowing_(windowing) {}
+      : Base(std::move(fn)), isolates_(isolates), windowing_(windowing) {}
 
-  void Open(OperatorContext& context) override {
-    Operator::Open(context);
-    outputs_.Open(context);
-    shuffle_.Open(context);
-    if (isolates_) failed_.Open(context.output(static_cast<int>(Traits::Outputs::kSize)));
-    const MetricsScope scope(context.metrics());
-    Lifecycle<D>::Setup(fn_);
+  void Open(OperatorContext& to) override {
+    Base::Open(to);
+    shuffle_.Open(to);
+    if (isolates_) failed_.Open(to.output(static_cast<int>(Traits::Outputs::kSize)));
   }
 
   void Process(BatchBase& batch, int /*input*/) override {
@@ -132,16 +133,6 @@ class StatefulKernel final : public Operator, private TimerRequests {
   /// A timer was set to a time that the watermark has passed already.
   bool Due() const override { return !timers_.empty() && timers_.top().time <= watermark_; }
 
-  void FinishBundle() override {
-    if (!in_bundle_) return;
-    in_bundle_ = false;
-    const MetricsScope scope(context().metrics());
-    Lifecycle<D>::FinishBundle(fn_, outputs_);
-  }
-  void Close() override {
-    const MetricsScope scope(context().metrics());
-    Lifecycle<D>::Teardown(fn_);
-  }
   std::size_t StateBytes() const override {
     std::size_t sum = 0;
     for (const auto& [window, table] : windows_) sum += table.bytes();
@@ -202,10 +193,7 @@ class StatefulKernel final : public Operator, private TimerRequests {
 
   void ProcessRows(Batch<Element>& rows) {
     const MetricsScope scope(context().metrics());
-    if (!in_bundle_) {
-      in_bundle_ = true;
-      Lifecycle<D>::StartBundle(fn_);
-    }
+    Base::BeginBundle();
     outputs_.Begin(rows);
     failed_.Begin(rows);
     for (std::size_t row = 0; row < rows.size(); ++row) {
@@ -388,10 +376,8 @@ class StatefulKernel final : public Operator, private TimerRequests {
     windows_.erase(first);
   }
 
-  D fn_;
   bool isolates_;
   WindowingStrategy windowing_;
-  bool in_bundle_ = false;
   Timestamp watermark_ = Timestamp::Min();
   Shuffle<Element> shuffle_;
   std::map<BoundedWindow, Table, ByEnd> windows_;
@@ -400,7 +386,6 @@ class StatefulKernel final : public Operator, private TimerRequests {
   std::vector<std::pair<std::size_t, Timestamp>> requested_;
   UndosOf<StateTypes> undos_;
   std::vector<SideInputValue> kept_side_inputs_;
-  OutputBuffers<typename Traits::Outputs> outputs_;
   OutputBuffer<FailedElement<Element>> failed_;
   Batch<Element> frame_;
 };

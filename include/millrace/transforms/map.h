@@ -91,38 +91,6 @@ struct FilterTransform : TransformBase {
   F predicate;
 };
 
-/// Emits each element of the range that the function returns.
-template <class T, class Out, class F>
-class FlatMapKernel final : public Operator {
- public:
-  explicit FlatMapKernel(F function) : function_(std::move(function)) {}
-  void Open(OperatorContext& context) override {
-    Operator::Open(context);
-    output_.Open(context.output(0));
-  }
-  void Process(BatchBase& batch, int /*input*/) override {
-    auto& rows = static_cast<Batch<T>&>(batch);
-    const MetricsScope scope(context().metrics());
-    output_.Begin(rows);
-    std::size_t mark = 0;
-    ForEachRow(
-        rows, context().label(),
-        [&](std::size_t row) {
-          if (output_.full()) output_.Flush();
-          mark = output_.size();
-          for (auto&& value : std::invoke(function_, std::as_const(rows.values[row]))) {
-            output_.Emit(std::forward<decltype(value)>(value), row);
-          }
-        },
-        [&](std::size_t) { output_.Rewind(mark); });
-    output_.Flush();
-  }
-
- private:
-  F function_;
-  OutputBuffer<Out> output_;
-};
-
 template <class F>
 struct FlatMapTransform : TransformBase {
   explicit FlatMapTransform(F f) : function(std::move(f)) {}
@@ -138,8 +106,11 @@ struct FlatMapTransform : TransformBase {
                     "std::vector.");
       if constexpr (kIsRange) {
         using Out = std::decay_t<decltype(*std::declval<Range&>().begin())>;
+        auto emit = [f = function](OutputBuffer<Out>& output, const T& element, std::size_t row) mutable {
+          for (auto&& value : std::invoke(f, element)) output.Emit(std::forward<decltype(value)>(value), row);
+        };
         return AddElementwise<Out, F>(in, "FlatMap",
-                                      [f = function] { return std::make_unique<FlatMapKernel<T, Out, F>>(f); });
+                                      [emit] { return std::make_unique<EmitKernel<T, Out, decltype(emit)>>(emit); });
       } else {
         return Poison{};
       }

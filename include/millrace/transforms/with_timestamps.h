@@ -13,35 +13,6 @@ namespace millrace {
 
 namespace detail {
 
-template <class T, class F>
-class WithTimestampsKernel final : public Operator {
- public:
-  explicit WithTimestampsKernel(F time) : time_(std::move(time)) {}
-  void Open(OperatorContext& context) override {
-    Operator::Open(context);
-    output_.Open(context.output(0));
-  }
-  void Process(BatchBase& batch, int /*input*/) override {
-    auto& rows = static_cast<Batch<T>&>(batch);
-    const MetricsScope scope(context().metrics());
-    output_.Begin(rows);
-    std::size_t mark = 0;
-    ForEachRow(
-        rows, context().label(),
-        [&](std::size_t row) {
-          mark = output_.size();
-          const Timestamp time = std::invoke(time_, std::as_const(rows.values[row]));
-          output_.EmitMoved(T(rows.values[row]), row, time);
-        },
-        [&](std::size_t) { output_.Rewind(mark); });
-    output_.Flush();
-  }
-
- private:
-  F time_;
-  OutputBuffer<T> output_;
-};
-
 template <class F>
 struct WithTimestampsTransform : TransformBase {
   explicit WithTimestampsTransform(F f) : time(std::move(f)) {}
@@ -57,8 +28,12 @@ struct WithTimestampsTransform : TransformBase {
                     "Timestamp::FromMillis(event.at_ms).");
       return in;
     } else {
+      auto emit = [f = time](OutputBuffer<T>& output, const T& element, std::size_t row) mutable {
+        const Timestamp at = std::invoke(f, element);
+        output.EmitMoved(T(element), row, at);
+      };
       return AddElementwise<T, F>(in, "WithTimestamps",
-                                  [f = time] { return std::make_unique<WithTimestampsKernel<T, F>>(f); });
+                                  [emit] { return std::make_unique<EmitKernel<T, T, decltype(emit)>>(emit); });
     }
   }
 
