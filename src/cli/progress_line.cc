@@ -12,15 +12,23 @@ constexpr double kLineEvery_s = 5;
 constexpr int kBarWidth = 20;
 constexpr int kBlockWidth = 5;
 
-// How much there is to read is not known to a stream, so the bar shows that the run is alive: a block that goes from
-// side to side.
-std::string Bar(int frame) {
-  const int steps = kBarWidth - kBlockWidth;
-  const int phase = frame % (2 * steps);
-  const int left = phase < steps ? phase : 2 * steps - phase;
+// How much of the input has been read; where nobody knows how much there is, a block that goes from side to side shows
+// that the run is alive.
+std::string Bar(const std::optional<double>& fraction, int frame) {
   std::string bar(kBarWidth, ' ');
-  std::fill_n(bar.begin() + left, kBlockWidth, '=');
+  if (fraction) {
+    std::fill_n(bar.begin(), std::clamp(static_cast<int>(*fraction * kBarWidth), 0, kBarWidth), '=');
+  } else {
+    const int steps = kBarWidth - kBlockWidth;
+    const int phase = frame % (2 * steps);
+    const int left = phase < steps ? phase : 2 * steps - phase;
+    std::fill_n(bar.begin() + left, kBlockWidth, '=');
+  }
   return "[" + bar + "]";
+}
+
+std::string PercentText(const std::optional<double>& fraction) {
+  return fraction ? std::to_string(static_cast<int>(*fraction * 100)) + " %, " : "";
 }
 
 std::string Clock(double elapsed_s) {
@@ -48,14 +56,15 @@ std::string ProgressLine::Text(const Progress& progress) {
     rate_per_s_ += weight * (now_per_s - rate_per_s_);
   }
   last_ = progress;
-  return GroupedDigits(progress.elements_read) + " read, " + GroupedDigits(static_cast<std::int64_t>(rate_per_s_)) +
-         " per second, watermark " + WatermarkText(progress.watermark) + ", " + Clock(progress.elapsed_s);
+  return PercentText(progress.fraction) + GroupedDigits(progress.elements_read) + " read, " +
+         GroupedDigits(static_cast<std::int64_t>(rate_per_s_)) + " per second, watermark " +
+         WatermarkText(progress.watermark) + ", " + Clock(progress.elapsed_s);
 }
 
 void ProgressLine::Show(const Progress& progress) {
   if (progress.done) return Clear();
   if (is_terminal_) {
-    out_ << "\r\x1b[K" << Bar(frame_++) << " " << Text(progress) << std::flush;
+    out_ << "\r\x1b[K" << Bar(progress.fraction, frame_++) << " " << Text(progress) << std::flush;
     drawn_ = true;
   } else if (progress.elapsed_s >= next_line_s_) {
     out_ << Text(progress) << "\n" << std::flush;

@@ -107,6 +107,18 @@ TEST(ProgressLineTest, OnATerminalOneLineIsRedrawnAndRemoved) {
   EXPECT_THAT(out.str(), ::testing::EndsWith("\r\x1b[K"));
 }
 
+TEST(ProgressLineTest, WhereTheEndIsKnownItSaysHowMuchIsRead) {
+  Progress progress = At(5, 1000);
+  progress.fraction = 0.456;
+  std::ostringstream terminal;
+  ProgressLine(terminal, true).Show(progress);
+  EXPECT_EQ(terminal.str(),
+            "\r\x1b[K[=========           ] 45 %, 1,000 read, 200 per second, watermark 2001-01-01T00:00:00Z, 0:05");
+  std::ostringstream elsewhere;
+  ProgressLine(elsewhere, false).Show(progress);
+  EXPECT_EQ(elsewhere.str(), "45 %, 1,000 read, 200 per second, watermark 2001-01-01T00:00:00Z, 0:05\n");
+}
+
 int RunJob(Job job, std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), "job");
   std::vector<char*> argv;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct Progress {
   std::int64_t elements_read = 0;
   Timestamp watermark = Timestamp::Min();  // the least of all sources
   double elapsed_s = 0;
+  /// How much of the input has been read, from 0 to 1, by whole restrictions; none while a source has no end.
+  std::optional<double> fraction = std::nullopt;
   bool done = false;
 };
 

@@ -153,9 +153,22 @@ class Run {
       progress.elements_read += worker->graph().elements_read();
       progress.watermark = std::min(progress.watermark, worker->source_watermark());
     }
+    progress.fraction = FractionRead();
     progress.elapsed_s = std::chrono::duration<double>(Clock::now() - started_).count();
     progress.done = done;
     return progress;
+  }
+
+  std::optional<double> FractionRead() const {
+    ReadSpan all;
+    for (const auto& restrictions : shared_.restrictions) {
+      if (restrictions == nullptr) continue;
+      const ReadSpan span = restrictions->span();
+      if (!span.bounded) return std::nullopt;
+      all.total += span.total;
+      all.read += span.read;
+    }
+    return all.total > 0 ? std::optional(all.read / all.total) : std::nullopt;
   }
 
   void Conclude() {

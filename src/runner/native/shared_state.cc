@@ -5,13 +5,23 @@
 
 namespace millrace::native {
 
+namespace {
+
+double PositionsOf(const Restriction& restriction) {
+  return static_cast<double>(restriction.to) - static_cast<double>(restriction.from);
+}
+
+}  // namespace
+
 SharedRestrictions::SharedRestrictions(std::vector<Restriction> restrictions, int workers)
-    : unbounded_(static_cast<std::size_t>(workers)) {
+    : unbounded_(static_cast<std::size_t>(workers)), in_hand_(static_cast<std::size_t>(workers)) {
   std::size_t next = 0;
   for (Restriction& restriction : restrictions) {
     if (restriction.bounded()) {
+      span_.total += PositionsOf(restriction);
       bounded_.push_back(std::move(restriction));
     } else {
+      span_.bounded = false;
       unbounded_[next++ % unbounded_.size()].push_back(std::move(restriction));
     }
   }
@@ -26,11 +36,16 @@ SharedRestrictions::SharedRestrictions(std::vector<Restriction> restrictions, in
 std::optional<Restriction> SharedRestrictions::Claim(int worker) {
   const std::lock_guard lock(mutex_);
   auto& own = unbounded_[static_cast<std::size_t>(worker)];
+  double& in_hand = in_hand_[static_cast<std::size_t>(worker)];
+  span_.read += std::exchange(in_hand, 0);
   std::deque<Restriction>& from = own.empty() ? bounded_ : own;
   if (from.empty()) return std::nullopt;
   Restriction claimed = std::move(from.front());
   from.pop_front();
-  if (&from == &bounded_) bounded_low_.pop_front();
+  if (&from == &bounded_) {
+    bounded_low_.pop_front();
+    in_hand = PositionsOf(claimed);
+  }
   UpdateLow();
   return claimed;
 }
@@ -40,6 +55,11 @@ std::vector<Restriction> SharedRestrictions::Pending() const {
   std::vector<Restriction> pending(bounded_.begin(), bounded_.end());
   for (const auto& own : unbounded_) pending.insert(pending.end(), own.begin(), own.end());
   return pending;
+}
+
+ReadSpan SharedRestrictions::span() const {
+  const std::lock_guard lock(mutex_);
+  return span_;
 }
 
 void SharedRestrictions::UpdateLow() {

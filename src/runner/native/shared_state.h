@@ -15,6 +15,13 @@
 
 namespace millrace::native {
 
+/// Of a source's positions, how many there are and how many have been read.
+struct ReadSpan {
+  double total = 0;
+  double read = 0;
+  bool bounded = true;  // false: there is no telling
+};
+
 /// One source's restrictions. Bounded ones are handed out in order to whoever asks; unbounded ones are dealt to the
 /// workers in turn, and each worker keeps its own.
 class SharedRestrictions final : public exec::RestrictionQueue {
@@ -23,6 +30,8 @@ class SharedRestrictions final : public exec::RestrictionQueue {
 
   std::optional<Restriction> Claim(int worker) override;
   std::vector<Restriction> Pending() const override;
+  /// By whole restrictions: a worker that claims another one has read the one before.
+  ReadSpan span() const;
   Timestamp PendingLow() const override { return Timestamp::FromMicros(low_.load(std::memory_order_acquire)); }
 
  private:
@@ -32,6 +41,8 @@ class SharedRestrictions final : public exec::RestrictionQueue {
   std::deque<Restriction> bounded_;
   std::deque<Timestamp> bounded_low_;               // the least event time of each restriction and all behind it
   std::vector<std::deque<Restriction>> unbounded_;  // by worker
+  std::vector<double> in_hand_;                     // the bounded positions that each worker is reading
+  ReadSpan span_;
   std::atomic<std::int64_t> low_{Timestamp::Max().micros()};
 };
 

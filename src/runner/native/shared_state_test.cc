@@ -26,6 +26,23 @@ TEST(SharedRestrictionsTest, BoundedOnesAreHandedOutInOrderToWhoeverAsks) {
   EXPECT_FALSE(shared.Claim(0).has_value());
 }
 
+TEST(SharedRestrictionsTest, WhatIsReadIsCountedWhenTheNextIsClaimed) {
+  SharedRestrictions shared({Part("a", true, 0), Part("b", true, 1), Part("c", true, 2)}, 2);
+  EXPECT_EQ(shared.span().total, 30);
+  shared.Claim(0);
+  shared.Claim(1);
+  EXPECT_EQ(shared.span().read, 0);
+  shared.Claim(1);
+  EXPECT_EQ(shared.span().read, 10);
+  shared.Claim(0);
+  shared.Claim(0);
+  EXPECT_EQ(shared.span().read, 20);
+  shared.Claim(1);
+  EXPECT_EQ(shared.span().read, 30);
+  EXPECT_TRUE(shared.span().bounded);
+  EXPECT_FALSE(SharedRestrictions({Part("a", true, 0), Part("b", false, 0)}, 1).span().bounded);
+}
+
 TEST(SharedRestrictionsTest, UnboundedOnesAreDealtToTheWorkersInTurn) {
   SharedRestrictions shared({Part("a", false, 5), Part("b", false, 6), Part("c", true, 7), Part("d", false, 8)}, 2);
   EXPECT_EQ(shared.PendingLow(), At(5));
