@@ -57,6 +57,7 @@ Status HeldError(const std::string& path, const std::optional<DirectoryHolder>& 
 Status CheckFresh(const std::string& path) {
   MILLRACE_ASSIGN_OR_RETURN(const std::vector<std::string> names, Files().List(path));
   for (const std::string& name : names) {
+    if (kManifestName == "/" + name) return OkStatus();  // it has come since somebody looked
     // The log and the archive may be there before the first run.
     if (name == "lock" || name == "millrace.json.new" || name == "log" || name == "archive") continue;
     return FailedPreconditionError(path + " holds other things (such as " + name +
@@ -120,6 +121,8 @@ StatusOr<DataDirectory> DataDirectory::OpenForRun(const std::string& path, const
 StatusOr<DataDirectory> DataDirectory::OpenForStatus(const std::string& path, const DirectoryHolder& holder) {
   MILLRACE_ASSIGN_OR_RETURN(const bool exists, Files().Exists(path + kManifestName));
   if (!exists) {
+    // A directory's first run has the lock before it has written the manifest.
+    if (const std::optional<DirectoryHolder> other = ReadHolder(path)) return HeldError(path, other);
     return NotFoundError("there is no data directory " + path + "; make one: " + holder.program +
                          " run --data_dir=" + path);
   }

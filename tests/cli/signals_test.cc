@@ -5,8 +5,10 @@
 
 #include <chrono>
 #include <csignal>
+#include <fstream>
 #include <thread>
 
+#include "base/file_system.h"
 #include "columnar/database.h"
 #include "program.h"
 
@@ -47,6 +49,19 @@ TEST_F(SignalsTest, VerbsSayWhoHoldsTheDirectory) {
   }
   run.Signal(SIGTERM);
   EXPECT_EQ(run.Wait().exit_code, 0);
+}
+
+TEST_F(SignalsTest, AFirstRunIsNamedBeforeItHasWrittenTheManifest) {
+  const std::string file = folder_.path() + "/lock";
+  const auto lock = base::PosixFileSystem().Lock(file);
+  ASSERT_TRUE(lock.ok()) << lock.status();
+  const std::string pid = std::to_string(::getpid());
+  std::ofstream(file) << R"({"program":"rides","verb":"run","pid":)" << pid << R"(,"since":"2026-01-01T00:00:00Z"})";
+  for (const std::string verb : {"query", "run"}) {
+    const Outcome outcome = verb == "query" ? Ride({verb, "city_cents"}) : Ride({verb});
+    EXPECT_EQ(outcome.exit_code, 1) << verb;
+    EXPECT_THAT(outcome.err, HasSubstr("is held by `rides run` (pid " + pid)) << verb;
+  }
 }
 
 TEST_F(SignalsTest, CtrlCEndsAStreamingRunWithItsResults) {
