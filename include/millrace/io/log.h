@@ -77,6 +77,7 @@ namespace detail {
 
 class LogPartitionReading;
 class LogWatermarks;
+std::shared_ptr<LogWatermarks> MakeLogWatermarks();
 
 /// The source behind `log::Read`.
 struct LogSource {

@@ -4,6 +4,8 @@
 
 namespace millrace::detail {
 
+std::shared_ptr<LogWatermarks> MakeLogWatermarks() { return std::make_shared<LogWatermarks>(); }
+
 void LogWatermarks::Reset(std::int32_t partitions) {
   const std::lock_guard lock(mutex_);
   entries_.clear();
