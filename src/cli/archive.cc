@@ -96,8 +96,8 @@ StatusOr<int> CompactTopic(const Invocation& invocation, const std::string& topi
   MILLRACE_ASSIGN_OR_RETURN(const std::int64_t replaced, archiver->Compact());
   MILLRACE_ASSIGN_OR_RETURN(const std::int64_t removed, archiver->RemoveSuperseded());
   std::cout << topic << ": " << GroupedDigits(replaced) << " files were merged, " << GroupedDigits(removed)
-            << " replaced files removed, " << GroupedDigits(static_cast<std::int64_t>(archiver->manifest().ranges.size()))
-            << " ranges are left\n";
+            << " replaced files removed, "
+            << GroupedDigits(static_cast<std::int64_t>(archiver->manifest().ranges.size())) << " ranges are left\n";
   return 0;
 }
 
@@ -136,8 +136,7 @@ StatusOr<int> ListTopics(const Invocation& invocation, const std::vector<std::st
     columns.push_back(number);
     columns.back().name = name;
   }
-  for (const char* name :
-       {"least_event_time", "greatest_event_time", "least_publish_time", "greatest_publish_time"}) {
+  for (const char* name : {"least_event_time", "greatest_event_time", "least_publish_time", "greatest_publish_time"}) {
     columns.push_back({.name = name, .kind = CellKind::kTime});
   }
   columns.push_back({.name = "digest"});

@@ -30,6 +30,8 @@ constexpr std::array kVerbs = {
     VerbHelp{"sql", "\"SELECT ...\" --data_dir=DIR", "ask the warehouse: each view is a table, and so is dead_letters"},
     VerbHelp{"export", "VIEW OUT.parquet --data_dir=DIR", "write a view to a Parquet file"},
     VerbHelp{"checkpoints", "list|inspect [EPOCH] --data_dir=DIR", "print the checkpoints that a run can go on from"},
+    VerbHelp{"archive", "run|list|verify|compact [TOPIC...] --data_dir=DIR",
+             "write the log's closed ranges to Parquet files; print, check or merge these"},
     VerbHelp{"describe", "", "print the pipeline: steps, windows, coders, state, views"},
 };
 
@@ -60,6 +62,7 @@ bool HasOption(const std::vector<std::string>& arguments, std::string_view name,
 StatusOr<int> Dispatch(const cli::Invocation& invocation, const Job& job) {
   if (invocation.verb == "sql") return cli::SqlVerb(invocation);
   if (invocation.verb == "status") return cli::StatusVerb(invocation);
+  if (invocation.verb == "archive") return cli::ArchiveVerb(invocation);
   if (invocation.verb == "checkpoints") return cli::CheckpointsVerb(invocation);
   Pipeline pipeline;
   MILLRACE_RETURN_IF_ERROR(job.definition().Build(pipeline, invocation.pipeline));
@@ -75,6 +78,7 @@ StatusOr<int> ParseAndDispatch(cli::Invocation& invocation, const std::vector<st
   parser.Add("Options of every pipeline", &invocation.pipeline);
   parser.Add("Options of verbs", &invocation.output);
   parser.Add("Options of the server of a run", &invocation.serve);
+  parser.Add("Options of archive", &invocation.archive);
   MILLRACE_RETURN_IF_ERROR(parser.Check());
   if (HasOption(arguments, "--help", "-h") || (!arguments.empty() && arguments[0] == "help")) {
     std::cout << HelpText(invocation.program, job, parser);

@@ -31,6 +31,23 @@ struct OutputOptions {
   };
 };
 
+/// Options of `archive`.
+struct ArchiveVerbOptions {
+  Duration archive_after = std::chrono::minutes(10);
+  Duration archive_interval = std::chrono::seconds(5);
+  Duration archive_grace = std::chrono::hours(1);
+  bool continuous = false;
+  bool flush = false;
+
+  static constexpr OptionHelp kOptionHelp[] = {
+      {"archive_after", "archive run: records this old are archived though the log's segment is not closed"},
+      {"archive_interval", "archive run --continuous: how often"},
+      {"archive_grace", "archive run, compact: how long files that were merged stay for readers"},
+      {"continuous", "archive run: go on until Ctrl-C"},
+      {"flush", "archive run: all there is, not only what is closed"},
+  };
+};
+
 /// A command line that was read.
 struct Invocation {
   std::string program;
@@ -39,6 +56,7 @@ struct Invocation {
   PipelineOptions pipeline;
   OutputOptions output;
   server::ServeOptions serve;
+  ArchiveVerbOptions archive;
 
   std::string JobName() const { return pipeline.job_name.empty() ? program : pipeline.job_name; }
 };
@@ -54,6 +72,7 @@ StatusOr<int> QueryVerb(const Invocation& invocation, const Pipeline& pipeline);
 StatusOr<int> SqlVerb(const Invocation& invocation);
 StatusOr<int> ExportVerb(const Invocation& invocation, const Pipeline& pipeline);
 StatusOr<int> StatusVerb(const Invocation& invocation);
+StatusOr<int> ArchiveVerb(const Invocation& invocation);
 StatusOr<int> CheckpointsVerb(const Invocation& invocation);
 StatusOr<int> DescribeVerb(const Invocation& invocation, const Pipeline& pipeline);
 
