@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::int32_t kFormat = 1;
 constexpr std::uint64_t kSmallFileBytesMax = 1 << 16;
-constexpr auto kWaitForReader = std::chrono::seconds(10);
+constexpr auto kWaitForReader = std::chrono::seconds(30);
 // A lock file is written just after the lock is taken, so what it says may be of the process before.
 constexpr auto kWaitForName = std::chrono::milliseconds(200);
 constexpr auto kPause = std::chrono::milliseconds(10);
@@ -79,6 +79,8 @@ DataDirectory::DataDirectory(DataDirectory&&) noexcept = default;
 DataDirectory::~DataDirectory() {
   if (lock_ != nullptr) static_cast<void>(WriteHolder(path_, ""));
 }
+
+std::optional<DirectoryHolder> DataDirectory::HolderOf(const std::string& path) { return ReadHolder(path); }
 
 StatusOr<DataDirectory> DataDirectory::Take(const std::string& path, const DirectoryHolder& holder) {
   const auto started = std::chrono::steady_clock::now();

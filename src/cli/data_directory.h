@@ -68,6 +68,8 @@ class DataDirectory {
 
   /// The same, with or without results.
   static StatusOr<DataDirectory> OpenForStatus(const std::string& path, const DirectoryHolder& holder);
+  /// The process that holds the directory now, if there is one.
+  static std::optional<DirectoryHolder> HolderOf(const std::string& path);
 
   DataDirectory(DataDirectory&&) noexcept;
   DataDirectory& operator=(DataDirectory&&) = delete;

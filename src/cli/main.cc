@@ -32,6 +32,8 @@ constexpr std::array kVerbs = {
     VerbHelp{"checkpoints", "list|inspect [EPOCH] --data_dir=DIR", "print the checkpoints that a run can go on from"},
     VerbHelp{"archive", "run|list|verify|compact [TOPIC...] --data_dir=DIR",
              "write the log's closed ranges to Parquet files; print, check or merge these"},
+    VerbHelp{"stop", "--data_dir=DIR [--snapshot=FOLDER]", "end a running pipeline after a last checkpoint"},
+    VerbHelp{"drain", "--data_dir=DIR [--close_windows]", "the same, or with its windows closed for good"},
     VerbHelp{"describe", "", "print the pipeline: steps, windows, coders, state, views"},
 };
 
@@ -64,6 +66,8 @@ StatusOr<int> Dispatch(const cli::Invocation& invocation, const Job& job) {
   if (invocation.verb == "status") return cli::StatusVerb(invocation);
   if (invocation.verb == "archive") return cli::ArchiveVerb(invocation);
   if (invocation.verb == "checkpoints") return cli::CheckpointsVerb(invocation);
+  if (invocation.verb == "stop") return cli::StopVerb(invocation);
+  if (invocation.verb == "drain") return cli::DrainVerb(invocation);
   Pipeline pipeline;
   MILLRACE_RETURN_IF_ERROR(job.definition().Build(pipeline, invocation.pipeline));
   if (invocation.verb == "run") return cli::RunVerb(invocation, pipeline);

@@ -58,23 +58,64 @@ std::string Summary(const PipelineResult& result, std::int64_t elements_read, st
 struct Storage {
   std::optional<DataDirectory> directory;
   std::unique_ptr<RunResults> results;
+  std::optional<GenerationOfRun> resumable;  // of a run with checkpoints
 };
+
+constexpr Duration kCheckpointInterval = std::chrono::seconds(10);
+
+// Streaming runs have checkpoints unless they are told not to; a batch run begins anew when it is killed.
+Duration CheckpointInterval(const PipelineOptions& options) {
+  return options.checkpoint_interval.value_or(options.streaming ? kCheckpointInterval : Duration(0));
+}
 
 StatusOr<Storage> OpenStorage(const Invocation& invocation, const std::vector<ViewDescriptor>& views) {
   Storage storage;
-  const std::string& path = invocation.pipeline.data_dir;
-  if (path.empty() && views.empty()) return storage;
-  if (path.empty()) {
+  const PipelineOptions& options = invocation.pipeline;
+  if (options.data_dir.empty() && views.empty()) return storage;
+  if (options.data_dir.empty()) {
     return UsageError("say where the views are to be kept: " + invocation.program + " run --data_dir=DIR");
   }
   MILLRACE_ASSIGN_OR_RETURN(DataDirectory directory,
-                            DataDirectory::OpenForRun(path, ThisProcess(invocation), invocation.JobName()));
-  MILLRACE_ASSIGN_OR_RETURN(std::string folder, directory.BeginGeneration(invocation.pipeline.fresh));
-  const RunResultsOptions results{
-      .folder = folder, .generation = directory.next_generation(), .is_streaming = invocation.pipeline.streaming};
+                            DataDirectory::OpenForRun(options.data_dir, ThisProcess(invocation), invocation.JobName()));
+  RunResultsOptions results{.is_streaming = options.streaming};
+  results.has_checkpoints = CheckpointInterval(options) > Duration(0);
+  if (results.has_checkpoints) {
+    MILLRACE_ASSIGN_OR_RETURN(storage.resumable, directory.ResumeOrBeginGeneration(options.fresh));
+    results.folder = storage.resumable->folder;
+    results.generation = storage.resumable->generation;
+  } else {
+    MILLRACE_ASSIGN_OR_RETURN(results.folder, directory.BeginGeneration(options.fresh));
+    results.generation = directory.next_generation();
+  }
   MILLRACE_ASSIGN_OR_RETURN(storage.results, RunResults::Create(results));
   storage.directory.emplace(std::move(directory));
   return storage;
+}
+
+CheckpointOptions CheckpointsOf(const Invocation& invocation, const GenerationOfRun& run) {
+  CheckpointOptions checkpoints;
+  checkpoints.folder = CheckpointsPath(run.folder);
+  checkpoints.interval = CheckpointInterval(invocation.pipeline);
+  checkpoints.job_name = invocation.JobName();
+  checkpoints.generation = run.generation;
+  checkpoints.attempt = run.attempt;
+  checkpoints.restore_epoch = invocation.pipeline.restore_epoch;
+  checkpoints.restore_folder = invocation.pipeline.from_snapshot;
+  checkpoints.allow_lost_state = invocation.pipeline.allow_lost_state;
+  return checkpoints;
+}
+
+// What the directory is to say after a run with checkpoints. One that has failed or was killed is resumed by the next.
+Status ConcludeResumable(DataDirectory& directory, const PipelineResult& result) {
+  const Timestamp now = base::SystemClock().Now();
+  if (result.ok()) return directory.FinishRunning(now);
+  return result.state == PipelineResult::State::kCancelled ? directory.PromoteRunning(now) : OkStatus();
+}
+
+Status Conclude(DataDirectory& directory, bool has_result, bool streaming) {
+  if (has_result) return directory.Promote(streaming ? "streaming" : "batch", base::SystemClock().Now());
+  directory.Abandon();
+  return OkStatus();
 }
 
 }  // namespace
@@ -91,7 +132,15 @@ StatusOr<int> RunVerb(const Invocation& invocation, Pipeline& pipeline) {
     options->views = storage.results->views();
     options->dead_letters = storage.results->dead_letters();
   }
+  if (storage.resumable) {
+    options->checkpoints = CheckpointsOf(invocation, *storage.resumable);
+    options->checkpoints->on_commit = [&storage](std::uint64_t) {
+      // Its error is told by the next change of the directory, which comes at the latest when the run ends.
+      static_cast<void>(storage.directory->NoteCheckpoint(base::SystemClock().Now()));
+    };
+  }
   options->cancel = signals.stop();
+  options->close_windows = signals.close_windows();
   ProgressLine line(std::cerr, ::isatty(STDERR_FILENO) != 0);
   std::int64_t elements_read = 0;
   options->on_progress = [&](const Progress& progress) {
@@ -99,7 +148,9 @@ StatusOr<int> RunVerb(const Invocation& invocation, Pipeline& pipeline) {
     line.Show(progress);
   };
 
-  const ServedRun served{.generation = storage.directory ? storage.directory->next_generation() : 0,
+  const ServedRun served{.generation = storage.resumable   ? storage.resumable->generation
+                                       : storage.directory ? storage.directory->next_generation()
+                                                           : 0,
                          .views = &views,
                          .results = storage.results.get()};
   MILLRACE_ASSIGN_OR_RETURN(auto server, StartServer(invocation, served, &*options));
@@ -107,16 +158,18 @@ StatusOr<int> RunVerb(const Invocation& invocation, Pipeline& pipeline) {
   server.reset();           // it reads the stores
   storage.results.reset();  // closes the stores
   const bool stopped = result.state == PipelineResult::State::kCancelled;
-  // A batch run gives its result at its end; one that was stopped has none.
-  const bool has_result = result.ok() || (stopped && options->streaming);
-  if (storage.directory && has_result) {
-    MILLRACE_RETURN_IF_ERROR(
-        storage.directory->Promote(options->streaming ? "streaming" : "batch", base::SystemClock().Now()));
+  // A batch run gives its result at its end; one that was stopped has none, unless it can be resumed.
+  const bool has_result = result.ok() || (stopped && (options->streaming || storage.resumable));
+  if (storage.resumable) {
+    MILLRACE_RETURN_IF_ERROR(ConcludeResumable(*storage.directory, result));
   } else if (storage.directory) {
-    storage.directory->Abandon();
+    MILLRACE_RETURN_IF_ERROR(Conclude(*storage.directory, has_result, options->streaming));
   }
   if (!result.status.ok()) return result.status;
   std::cerr << invocation.program << ": " << Summary(result, elements_read, views.size()) << "\n";
+  if (stopped && storage.resumable) {
+    std::cerr << invocation.program << ": the next run goes on from here; --fresh begins anew\n";
+  }
   if (has_result) return 0;
   std::cerr << invocation.program << ": a batch run that is stopped gives no result"
             << (storage.directory && storage.directory->manifest().generation > 0 ? "; the earlier one is kept\n"

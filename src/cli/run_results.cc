@@ -65,6 +65,7 @@ std::shared_ptr<DeadLetterSink> RunResults::dead_letters() { return std::make_sh
 RunResultsCounts RunResults::counts() const { return sinks_->counts(); }
 
 std::string WarehousePath(const std::string& generation_folder) { return generation_folder + "/warehouse.duckdb"; }
+std::string CheckpointsPath(const std::string& generation_folder) { return generation_folder + "/checkpoints"; }
 std::string LookupPath(const std::string& generation_folder) { return generation_folder + "/views"; }
 
 }  // namespace millrace::cli

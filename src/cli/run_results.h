@@ -73,6 +73,8 @@ class RunResults {
 /// The names of the stores in a generation's folder.
 std::string WarehousePath(const std::string& generation_folder);
 std::string LookupPath(const std::string& generation_folder);
+/// The checkpoints of a generation.
+std::string CheckpointsPath(const std::string& generation_folder);
 
 /// The table of dead letters, which no view may be named like.
 inline constexpr const char* kDeadLettersTable = "dead_letters";

@@ -10,6 +10,7 @@ namespace millrace::cli {
 namespace {
 
 std::atomic<std::atomic<bool>*> stop_flag{nullptr};
+std::atomic<std::atomic<bool>*> close_flag{nullptr};
 std::atomic<int> received{0};
 
 extern "C" void TakeStopSignal(int signal) {
@@ -25,23 +26,33 @@ extern "C" void TakeStopSignal(int signal) {
   errno = error;
 }
 
+extern "C" void TakeCloseSignal(int) {
+  if (std::atomic<bool>* flag = close_flag.load()) flag->store(true);
+}
+
 }  // namespace
 
-StopSignals::StopSignals() : stop_(std::make_shared<std::atomic<bool>>(false)) {
+StopSignals::StopSignals()
+    : stop_(std::make_shared<std::atomic<bool>>(false)), close_windows_(std::make_shared<std::atomic<bool>>(false)) {
   received = 0;
   stop_flag = stop_.get();
+  close_flag = close_windows_.get();
   struct sigaction action{};
   action.sa_handler = TakeStopSignal;
   sigemptyset(&action.sa_mask);
   action.sa_flags = SA_RESTART;
   ::sigaction(SIGINT, &action, &old_interrupt_);
   ::sigaction(SIGTERM, &action, &old_terminate_);
+  action.sa_handler = TakeCloseSignal;
+  ::sigaction(SIGUSR1, &action, &old_close_);
 }
 
 StopSignals::~StopSignals() {
   ::sigaction(SIGINT, &old_interrupt_, nullptr);
   ::sigaction(SIGTERM, &old_terminate_, nullptr);
+  ::sigaction(SIGUSR1, &old_close_, nullptr);
   stop_flag = nullptr;
+  close_flag = nullptr;
 }
 
 int StopSignals::signal() const { return received; }

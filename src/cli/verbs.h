@@ -21,6 +21,9 @@ struct OutputOptions {
   std::optional<Timestamp> to;
   std::optional<std::uint64_t> limit;
   bool overwrite = false;
+  std::string snapshot;
+  bool close_windows = false;
+  Duration timeout = std::chrono::minutes(5);
 
   static constexpr OptionHelp kOptionHelp[] = {
       {"format", "how query, sql, status and checkpoints print: table, json (an object per line) or csv"},
@@ -28,6 +31,9 @@ struct OutputOptions {
       {"to", "query: only windows that end then or earlier"},
       {"limit", "query: at most so many rows"},
       {"overwrite", "export: replace a file that exists"},
+      {"snapshot", "stop: copy the run's last checkpoint to this folder, to begin from it later"},
+      {"close_windows", "drain: let the open windows fire, as if the input had ended; the run is then done"},
+      {"timeout", "stop and drain: how long to wait for the run to end"},
   };
 };
 
@@ -74,6 +80,8 @@ StatusOr<int> ExportVerb(const Invocation& invocation, const Pipeline& pipeline)
 StatusOr<int> StatusVerb(const Invocation& invocation);
 StatusOr<int> ArchiveVerb(const Invocation& invocation);
 StatusOr<int> CheckpointsVerb(const Invocation& invocation);
+StatusOr<int> StopVerb(const Invocation& invocation);
+StatusOr<int> DrainVerb(const Invocation& invocation);
 StatusOr<int> DescribeVerb(const Invocation& invocation, const Pipeline& pipeline);
 
 /// The views of a pipeline, in the order of its graph.

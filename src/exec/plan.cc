@@ -54,6 +54,7 @@ class Planner {
     PlanNode& node = AddNode(
         transform, [&read]() -> std::unique_ptr<detail::Operator> { return std::make_unique<ReadOperator>(read); });
     node.is_source = true;
+    node.kind = "Read";
     node.read = &read;
   }
 
@@ -61,6 +62,7 @@ class Planner {
     std::vector<int> collectors;
     for (const detail::SideInputUse& use : par_do.side_inputs) collectors.push_back(AddCollector(transform, use));
     PlanNode& node = AddNode(transform, par_do.make);
+    node.kind = par_do.verb;
     node.keyed = par_do.keyed;
     node.side_inputs = std::move(collectors);
   }
@@ -68,6 +70,7 @@ class Planner {
   int AddCollector(const Transform& transform, const detail::SideInputUse& use) {
     PlanNode node;
     node.label = transform.label + "/side input " + use.name;
+    node.kind = "SideInput";
     node.inputs = producers_[static_cast<std::size_t>(use.pcollection)];
     node.make = use.make_collector;
     node.keyed = true;
@@ -80,15 +83,20 @@ class Planner {
   void Add(const Transform& transform, const detail::CombinePayload& combine) {
     const CombineSettings settings{.windowing = graph_.pcollection(transform.inputs[0]).windowing,
                                    .emit_default = combine.emit_default};
-    AddNode(transform, [&combine, settings] {
-      return std::make_unique<CombineOperator>(combine.make(), settings);
-    }).keyed = true;
+    PlanNode& node = AddNode(
+        transform, [&combine, settings] { return std::make_unique<CombineOperator>(combine.make(), settings); });
+    node.keyed = true;
+    node.kind = combine.group_by_key ? "GroupByKey" : combine.globally ? "CombineGlobally" : "CombinePerKey";
   }
   void Add(const Transform& transform, const detail::DeduplicatePayload& deduplicate) {
-    AddNode(transform, deduplicate.make).keyed = true;
+    PlanNode& node = AddNode(transform, deduplicate.make);
+    node.keyed = true;
+    node.kind = "Deduplicate";
   }
   void Add(const Transform& transform, const detail::ReshufflePayload& reshuffle) {
-    AddNode(transform, reshuffle.make).keyed = true;
+    PlanNode& node = AddNode(transform, reshuffle.make);
+    node.keyed = true;
+    node.kind = "Reshuffle";
   }
 
   void Add(const Transform& transform, const detail::FlattenPayload&) {
@@ -98,19 +106,21 @@ class Planner {
   }
 
   void Add(const Transform& transform, const detail::WindowPayload& window) {
-    AddNode(transform, [fn = window.strategy.window_fn] { return std::make_unique<WindowIntoOperator>(fn); });
+    AddNode(transform, [fn = window.strategy.window_fn] { return std::make_unique<WindowIntoOperator>(fn); }).kind =
+        "WindowInto";
   }
   void Add(const Transform& transform, const detail::ViewPayload& view) {
-    AddNode(transform, [&view, sink = sinks_.views] { return std::make_unique<ViewOperator>(view, sink); });
+    AddNode(transform, [&view, sink = sinks_.views] { return std::make_unique<ViewOperator>(view, sink); }).kind =
+        "View";
   }
   void Add(const Transform& transform, const detail::DeadLettersPayload& letters) {
     const detail::PCollectionNode& input = graph_.pcollection(transform.inputs[0]);
     const std::string& step = graph_.transform(input.producer).label;
     AddNode(transform, [&letters, step, type = input.type->type, sink = sinks_.dead_letters] {
       return std::make_unique<DeadLettersOperator>(letters.name, step, *type, *sink);
-    });
+    }).kind = "DeadLetters";
   }
-  void Add(const Transform& transform, const detail::SinkPayload& sink) { AddNode(transform, sink.make); }
+  void Add(const Transform& transform, const detail::SinkPayload& sink) { AddNode(transform, sink.make).kind = "Sink"; }
 
   // Which sources a node's input comes from.
   std::vector<bool> SourcesOf(int node) const {

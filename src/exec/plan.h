@@ -20,6 +20,7 @@ struct Upstream {
 /// What all workers share of one operator.
 struct PlanNode {
   std::string label;
+  std::string kind;  // "Read", "ParDo", "CombinePerKey": the transform
   std::vector<Upstream> inputs;
   int outputs = 0;
   bool keyed = false;  // exchanges batches with the same operator of other workers

@@ -35,6 +35,10 @@ void ReadOperator::Process(detail::BatchBase& /*batch*/, int /*input*/) {}  // a
 
 ReadOperator::State ReadOperator::RunBundle() {
   if (context().stopping()) return State::kDone;
+  if (context().reading_ends()) {
+    ended_ = true;
+    return State::kDone;
+  }
   const Timestamp now = context().processing_time();
   Active* active = Next(now);
   if (active == nullptr) return active_.empty() ? State::kDone : State::kWaiting;
@@ -76,6 +80,7 @@ std::vector<Restriction> ReadOperator::Unfinished() const {
 }
 
 Timestamp ReadOperator::Watermark() const {
+  if (ended_) return Timestamp::Max();
   Timestamp low = queue_->PendingLow();
   for (const auto& active : active_) low = std::min(low, active->Low());
   return low;

@@ -66,6 +66,7 @@ class ReadOperator final : public detail::Operator, private detail::SourceSink {
   std::vector<std::unique_ptr<Active>> active_;
   std::size_t turn_ = 0;
   bool exhausted_ = false;
+  bool ended_ = false;  // nothing more is read though there may be more
   Active* running_ = nullptr;
   std::int64_t budget_ = 0;
   std::vector<Restriction> read_;  // what bundles have read, if the source is to be told

@@ -40,6 +40,7 @@ struct WorkerGraph::Node final : detail::OperatorContext {
     return environment.GetSideInput(plan.side_inputs[static_cast<std::size_t>(i)], window);
   }
   bool stopping() const override { return environment.stopping(); }
+  bool reading_ends() const override { return environment.reading_ends(); }
 
   ReadOperator& source() { return static_cast<ReadOperator&>(*op); }
 
@@ -184,6 +185,7 @@ void WorkerGraph::PropagateWatermarks(bool broadcast) {
 void WorkerGraph::Settle(int until) {
   for (; settled_ < until; ++settled_) {
     Node& node = *nodes_[static_cast<std::size_t>(settled_)];
+    node.op->FinishBundle();
     if (node.plan.is_source) {
       node.output_watermark = std::max(node.output_watermark, node.source().Watermark());
     } else {
@@ -194,6 +196,7 @@ void WorkerGraph::Settle(int until) {
   }
   if (until == size()) return;
   Node& exchange = *nodes_[static_cast<std::size_t>(until)];
+  exchange.op->FinishBundle();
   const Timestamp local = LocalWatermark(exchange);
   exchange.op->FlushRemote();
   SendWatermark(exchange, local);

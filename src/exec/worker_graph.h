@@ -24,6 +24,7 @@ class WorkerEnvironment {
   virtual bool streaming() const = 0;
   virtual Timestamp processing_time() const = 0;
   virtual bool stopping() const = 0;
+  virtual bool reading_ends() const = 0;
   /// Hands a batch to operator `node` of another worker; waits while that worker's queue is full.
   virtual void Ship(int node, int worker, std::unique_ptr<detail::BatchBase> batch) = 0;
   virtual void SendWatermark(int node, int worker, Timestamp watermark) = 0;

@@ -111,9 +111,12 @@ TEST_F(SignalsTest, AKilledRunLeavesADirectoryThatTheNextRunCanUse) {
   EXPECT_EQ(first.Wait().signal, SIGKILL);
   const Outcome query = Ride({"query", "city_cents"});
   EXPECT_EQ(query.exit_code, 1);
-  EXPECT_THAT(query.err, HasSubstr("has no results: no run has come to its end yet"));
+  EXPECT_THAT(query.err, HasSubstr("has no results yet: its run was ended before the first checkpoint; resume it"));
 
-  ASSERT_EQ(Ride({"run"}).exit_code, 0);
+  const Outcome batch = Ride({"run"});
+  EXPECT_EQ(batch.exit_code, 1);
+  EXPECT_THAT(batch.err, HasSubstr("--fresh")) << "a run that can be resumed is not given up silently";
+  ASSERT_EQ(Ride({"run", "--fresh"}).exit_code, 0);
   EXPECT_EQ(CountRows("city_cents"), 4);
   Child second("rides", {"run", "--streaming", "--endless", data_});
   ASSERT_TRUE(second.WaitUntilItRuns(folder_.path()));

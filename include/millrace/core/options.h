@@ -16,6 +16,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -43,7 +44,11 @@ struct PipelineOptions {
   std::int32_t threads = 0;
   std::string data_dir;
   std::string temp_location;
+  std::optional<Duration> checkpoint_interval;
   bool fresh = false;
+  std::optional<std::uint64_t> restore_epoch;
+  std::string from_snapshot;
+  bool allow_lost_state = false;
 
   static constexpr OptionHelp kOptionHelp[] = {
       {"runner", "what runs the pipeline: native (alias DirectRunner)"},
@@ -53,7 +58,12 @@ struct PipelineOptions {
       {"threads", "worker threads; 0 means one per core"},
       {"data_dir", "the directory that holds the views and the dead letters; one process at a time uses it"},
       {"temp_location", "folder for what SQL cannot hold in memory; by default beside the warehouse"},
+      {"checkpoint_interval",
+       "how often a streaming run writes down what it needs to go on after a crash; 10s if nothing is said, 0s: never"},
       {"fresh", "give up a run with checkpoints that could be resumed, and start anew"},
+      {"restore_epoch", "go on from this checkpoint, not from the newest one"},
+      {"from_snapshot", "begin from the snapshot in this folder, which `stop --snapshot` made"},
+      {"allow_lost_state", "go on from a checkpoint though it holds state that the pipeline has no use for any more"},
   };
 };
 

@@ -86,8 +86,10 @@ class OperatorContext {
   virtual std::unique_ptr<BatchBase> TakeSpare() = 0;
   /// The side input `index` for the window that the main window `window` maps to, or null while it is not ready.
   virtual SideInputValue GetSideInput(int index, const BoundedWindow& window) = 0;
-  /// The pipeline is being cancelled or drained: sources stop claiming.
+  /// The pipeline is being cancelled: sources stop claiming.
   virtual bool stopping() const = 0;
+  /// Sources take what they have not read yet as the end of their input.
+  virtual bool reading_ends() const = 0;
 };
 
 /// An empty batch of that type: a spare one if there is one.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "millrace/core/timestamp.h"
+#include "millrace/runner/checkpoint_options.h"
 
 namespace millrace {
 
@@ -41,8 +42,13 @@ struct RunOptions {
   std::shared_ptr<ViewSink> views = nullptr;
   /// Where dead letters go; null: the first are logged as warnings, all are counted.
   std::shared_ptr<DeadLetterSink> dead_letters = nullptr;
-  /// Set by anyone to end the run early: sources stop, what was read is finished, open windows do not fire.
+  /// Set by anyone to end the run early: sources stop, what was read is finished, open windows do not fire. With
+  /// checkpoints a last one is taken, so that a later run goes on without a gap.
   std::shared_ptr<std::atomic<bool>> cancel = nullptr;
+  /// Set by anyone to end the input here, as if there were no more: sources stop, open windows fire, the run is done.
+  std::shared_ptr<std::atomic<bool>> close_windows = nullptr;
+  /// Null: nothing is kept, and a run that is killed begins anew.
+  std::optional<CheckpointOptions> checkpoints = {};
   /// Called about every `progress_interval` from the calling thread of `Run`, and once at the end.
   std::function<void(const Progress&)> on_progress = nullptr;
   Duration progress_interval = std::chrono::milliseconds(200);

@@ -12,6 +12,7 @@
 
 #include "exec/plan.h"
 #include "millrace/io/view_sink.h"
+#include "runner/native/checkpointer.h"
 #include "runner/native/log_dead_letters.h"
 #include "runner/native/worker.h"
 
@@ -43,15 +44,22 @@ Status DeclareViews(const detail::Graph& graph, ViewSink* sink) {
 }
 
 // Sources' restrictions and the stores of side inputs.
-Status Prepare(const exec::Plan& plan, Shared& shared) {
+Status Prepare(const exec::Plan& plan, const Checkpointer* checkpointer, Shared& shared) {
   const SplitOptions split{.workers = shared.workers, .streaming = shared.streaming};
   for (const exec::PlanNode& node : plan.nodes) {
     std::unique_ptr<SharedRestrictions> restrictions;
     std::unique_ptr<SharedSideInput> side_input;
     if (node.is_source) {
-      StatusOr<std::vector<Restriction>> initial = node.read->initial_restrictions(split);
-      if (!initial.ok()) return initial.status().WithContext(node.label);
-      restrictions = std::make_unique<SharedRestrictions>(*std::move(initial), shared.workers);
+      std::optional<std::vector<Restriction>> left;
+      if (checkpointer != nullptr) left = checkpointer->RestrictionsOf(node.label);
+      if (left) {
+        restrictions = std::make_unique<SharedRestrictions>(*std::move(left), shared.workers);
+        restrictions->set_total(checkpointer->RestrictionsInAll(node.label));
+      } else {
+        StatusOr<std::vector<Restriction>> initial = node.read->initial_restrictions(split);
+        if (!initial.ok()) return initial.status().WithContext(node.label);
+        restrictions = std::make_unique<SharedRestrictions>(*std::move(initial), shared.workers);
+      }
     }
     if (node.is_collector) {
       const std::unique_ptr<detail::Operator> collector = node.make();
@@ -66,7 +74,8 @@ Status Prepare(const exec::Plan& plan, Shared& shared) {
 
 class Run {
  public:
-  Run(const detail::Graph& graph, const RunOptions& options) : graph_(graph), options_(options) {}
+  Run(const detail::Graph& graph, const RunOptions& options)
+      : graph_(graph), options_(options), shared_(WorkersOf(options)) {}
 
   PipelineResult Execute() {
     const Status status = Start();
@@ -82,6 +91,12 @@ class Run {
   }
 
  private:
+  static int WorkersOf(const RunOptions& options) {
+    const unsigned threads = options.threads > 0 ? static_cast<unsigned>(options.threads)
+                                                 : std::max(1U, std::thread::hardware_concurrency());
+    return static_cast<int>(std::min<unsigned>(threads, detail::kShards));
+  }
+
   Status Start() {
     started_ = Clock::now();
     exec::PlanSinks sinks{.views = options_.views.get(), .dead_letters = options_.dead_letters.get()};
@@ -91,20 +106,24 @@ class Run {
     }
     if (Status declared = DeclareViews(graph_, sinks.views); !declared.ok()) return declared;
     plan_ = exec::MakePlan(graph_, sinks);
-    shared_.workers = options_.threads > 0 ? options_.threads : std::max(1U, std::thread::hardware_concurrency());
-    shared_.workers = std::min(shared_.workers, detail::kShards);
     shared_.streaming = options_.streaming;
     shared_.clock = options_.processing_time ? options_.processing_time : SystemNow;
     for (int i = 0; i < shared_.workers; ++i) {
       shared_.inboxes.push_back(
           std::make_unique<Inbox>(plan_.nodes.size(), static_cast<std::size_t>(std::max(1, options_.queue_batches))));
     }
-    if (Status prepared = Prepare(plan_, shared_); !prepared.ok()) return prepared;
+    if (options_.checkpoints) {
+      auto checkpointer = Checkpointer::Open(*options_.checkpoints, plan_, options_.streaming, sinks);
+      if (!checkpointer.ok()) return checkpointer.status();
+      checkpointer_ = *std::move(checkpointer);
+    }
+    if (Status prepared = Prepare(plan_, checkpointer_.get(), shared_); !prepared.ok()) return prepared;
     exec::ReadLimits limits;
     limits.bundle_elements = std::max<std::int64_t>(1, options_.bundle_elements);
     for (int i = 0; i < shared_.workers; ++i) {
       workers_.push_back(std::make_unique<Worker>(i, plan_, shared_, limits));
     }
+    if (checkpointer_ != nullptr) checkpointer_->Start(shared_, workers_);
     running_ = shared_.workers;
     for (auto& worker : workers_) {
       threads_.emplace_back([this, &worker] {
@@ -120,21 +139,26 @@ class Run {
   // Until the workers have finished: reports progress, and carries a cancellation over.
   void Watch() {
     const bool reports = options_.on_progress != nullptr;
+    const bool may_end = options_.cancel != nullptr || options_.close_windows != nullptr;
     const auto interval = std::chrono::microseconds(
-        options_.cancel != nullptr ? std::min<Duration>(options_.progress_interval, std::chrono::milliseconds(20))
-                                   : options_.progress_interval);
+        may_end ? std::min<Duration>(options_.progress_interval, std::chrono::milliseconds(20))
+                : options_.progress_interval);
     auto next_report = started_ + options_.progress_interval;
     std::unique_lock lock(mutex_);
     while (running_ > 0) {
-      if (!reports && options_.cancel == nullptr) {
+      if (!reports && !may_end) {
         finished_.wait(lock);
         continue;
       }
       finished_.wait_for(lock, interval);
-      if (options_.cancel != nullptr && options_.cancel->load()) {
-        cancelled_ = cancelled_ || running_ > 0;
+      if (options_.cancel != nullptr && options_.cancel->load() && !cancelled_) {
+        cancelled_ = running_ > 0;
+        lock.unlock();
+        TakeLastCheckpoint();
         shared_.state.Cancel();
+        lock.lock();
       }
+      if (options_.close_windows != nullptr && options_.close_windows->load()) shared_.reading_ends.store(true);
       if (reports && running_ > 0 && Clock::now() >= next_report) {
         lock.unlock();
         options_.on_progress(CurrentProgress(false));
@@ -144,6 +168,13 @@ class Run {
     }
     lock.unlock();
     if (reports) options_.on_progress(CurrentProgress(true));
+  }
+
+  // So that a later run goes on from where this one is stopped.
+  void TakeLastCheckpoint() {
+    if (checkpointer_ == nullptr || shared_.state.ended()) return;
+    const Status taken = checkpointer_->TakeNow();
+    if (!taken.ok() && taken.code() != StatusCode::kCancelled) shared_.state.Fail(taken);
   }
 
   Progress CurrentProgress(bool done) const {
@@ -172,7 +203,9 @@ class Run {
   }
 
   void Conclude() {
+    if (checkpointer_ != nullptr) checkpointer_->Stop();
     result_.status = shared_.state.status();
+    if (result_.status.ok() && !cancelled_ && checkpointer_ != nullptr) result_.status = checkpointer_->Conclude();
     if (result_.status.ok() && !cancelled_) result_.status = FinishSinks();
     if (!result_.status.ok()) {
       result_.state = PipelineResult::State::kFailed;
@@ -186,15 +219,19 @@ class Run {
     for (std::size_t node = 0; node < plan_.nodes.size(); ++node) {
       const std::string& label = plan_.nodes[node].label;
       StepCounts& counts = result_.steps[label];
+      if (checkpointer_ != nullptr) AddMetrics(checkpointer_->MetricsBefore(label), label, counts);
       for (const auto& worker : workers_) {
-        const StepMetrics metrics = worker->graph().Metrics(static_cast<int>(node));
-        result_.metrics[label].Add(metrics);
+        AddMetrics(worker->graph().Metrics(static_cast<int>(node)), label, counts);
         counts.elements_out += worker->graph().ElementsOut(static_cast<int>(node));
-        const auto late = metrics.counters.find("late_dropped");
-        if (late != metrics.counters.end()) counts.late_dropped += late->second;
       }
     }
     result_.wall_s = std::chrono::duration<double>(Clock::now() - started_).count();
+  }
+
+  void AddMetrics(const StepMetrics& metrics, const std::string& label, StepCounts& counts) {
+    result_.metrics[label].Add(metrics);
+    const auto late = metrics.counters.find("late_dropped");
+    if (late != metrics.counters.end()) counts.late_dropped += late->second;
   }
 
   Status FinishSinks() {
@@ -210,6 +247,7 @@ class Run {
   std::unique_ptr<LogDeadLetters> log_letters_;
   exec::Plan plan_;
   Shared shared_;
+  std::unique_ptr<Checkpointer> checkpointer_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::thread> threads_;
   std::mutex mutex_;

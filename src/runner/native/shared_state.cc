@@ -14,7 +14,9 @@ double PositionsOf(const Restriction& restriction) {
 }  // namespace
 
 SharedRestrictions::SharedRestrictions(std::vector<Restriction> restrictions, int workers)
-    : unbounded_(static_cast<std::size_t>(workers)), in_hand_(static_cast<std::size_t>(workers)) {
+    : total_(restrictions.size()),
+      unbounded_(static_cast<std::size_t>(workers)),
+      in_hand_(static_cast<std::size_t>(workers)) {
   std::size_t next = 0;
   for (Restriction& restriction : restrictions) {
     if (restriction.bounded()) {

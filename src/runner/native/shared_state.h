@@ -27,6 +27,9 @@ struct ReadSpan {
 class SharedRestrictions final : public exec::RestrictionQueue {
  public:
   SharedRestrictions(std::vector<Restriction> restrictions, int workers);
+  /// How many there are in all, those included that an earlier run has finished.
+  std::uint64_t total() const { return total_; }
+  void set_total(std::uint64_t total) { total_ = total; }
 
   std::optional<Restriction> Claim(int worker) override;
   std::vector<Restriction> Pending() const override;
@@ -37,6 +40,7 @@ class SharedRestrictions final : public exec::RestrictionQueue {
  private:
   void UpdateLow();
 
+  std::uint64_t total_;
   mutable std::mutex mutex_;
   std::deque<Restriction> bounded_;
   std::deque<Timestamp> bounded_low_;               // the least event time of each restriction and all behind it

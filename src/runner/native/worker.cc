@@ -32,7 +32,9 @@ Worker::Worker(int index, const exec::Plan& plan, Shared& shared, const exec::Re
 void Worker::Run() {
   try {
     graph_.Open();
+    if (shared_.hooks != nullptr) Restore();
     Loop();
+    FinalizeRead();
   } catch (const RunEnded&) {
   } catch (const detail::PipelineFailure& failure) {
     shared_.state.Fail(failure.status());
@@ -44,13 +46,84 @@ void Worker::Run() {
   } catch (const std::exception& error) {
     shared_.state.Fail(UnknownError(std::string("a DoFn's Teardown failed: ") + error.what()));
   }
+  shared_.barrier.Leave();
   for (auto& inbox : shared_.inboxes) inbox->Wake();
+}
+
+void Worker::Restore() {
+  if (index_ == 0) {
+    StatusOr<std::vector<exec::RestoredNode>> restored = shared_.hooks->Restored(graph_);
+    if (!restored.ok()) throw detail::PipelineFailure(restored.status());
+    shared_.restored = *std::move(restored);
+  }
+  if (!Meet()) throw RunEnded{};
+  if (!shared_.restored.empty()) {
+    const Status status = graph_.Restore(shared_.restored);
+    if (!status.ok()) throw detail::PipelineFailure(status);
+  }
+  if (!Meet()) throw RunEnded{};
+  if (index_ == 0) shared_.hooks->RestoreDone();
+}
+
+// Comes to a point that all workers come to. False if one of them has ended.
+bool Worker::Meet() {
+  const std::uint64_t ticket = shared_.barrier.Arrive();
+  if (shared_.barrier.Reached(ticket)) {
+    for (auto& inbox : shared_.inboxes) inbox->Wake();
+    return true;
+  }
+  while (!shared_.barrier.Reached(ticket)) {
+    if (shared_.state.ended()) throw RunEnded{};
+    if (shared_.barrier.deserted()) return false;
+    if (!Receive(0, kMessagesPerTurn)) inbox_.Wait(0, kLongestWait);
+  }
+  return true;
+}
+
+// Between two bundles: empties every buffer and queue, exchange by exchange, so that all workers have the same
+// watermark at each, and saves what the operators then hold.
+void Worker::RunBarrier() {
+  for (const int exchange : graph_.exchanges()) {
+    graph_.Settle(exchange);
+    if (!Meet()) return;
+    while (Receive(0, kMessagesPerTurn)) {
+    }
+  }
+  graph_.Settle(graph_.size());
+  if (!Meet()) return;
+  shared_.hooks->Add(index_, graph_.Save(shared_.hooks->full()));
+  if (!Meet()) return;
+  if (index_ == 0) {
+    const Status complete = shared_.hooks->Complete();
+    if (!complete.ok()) throw detail::PipelineFailure(complete);
+    shared_.barrier.Answered();
+  }
+  if (!Meet()) return;
+}
+
+void Worker::FinalizeSoon(int node, std::vector<Restriction> read) {
+  const std::lock_guard lock(finalize_mutex_);
+  finalize_.emplace_back(node, std::move(read));
+  finalizes_.store(true, std::memory_order_release);
+}
+
+void Worker::FinalizeRead() {
+  if (!finalizes_.load(std::memory_order_acquire)) return;
+  std::vector<std::pair<int, std::vector<Restriction>>> due;
+  {
+    const std::lock_guard lock(finalize_mutex_);
+    due.swap(finalize_);
+    finalizes_.store(false, std::memory_order_relaxed);
+  }
+  for (const auto& [node, read] : due) graph_.FinalizeSource(node, read);
 }
 
 void Worker::Loop() {
   Timestamp last_broadcast = Timestamp::Min();
   while (!graph_.done()) {
     if (shared_.state.ended()) throw RunEnded{};
+    if (shared_.barrier.requested() && !shared_.barrier.deserted()) RunBarrier();
+    FinalizeRead();
     now_ = shared_.clock();
     const bool received = Receive(0, kMessagesPerTurn);
     if (graph_.NextProcessingTime() <= now_) graph_.AdvanceProcessingTime(now_);

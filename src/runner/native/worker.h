@@ -8,23 +8,47 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <utility>
 #include <vector>
 
 #include "exec/worker_graph.h"
+#include "runner/native/barrier.h"
 #include "runner/native/inbox.h"
 #include "runner/native/shared_state.h"
 
 namespace millrace::native {
 
+/// What happens while the workers of a run with checkpoints stand still. Each function is called by one worker.
+class BarrierHooks {
+ public:
+  virtual ~BarrierHooks() = default;
+  /// Before anything is read: what each node starts from, by what worker 0's graph says of its states. Empty: nothing.
+  virtual StatusOr<std::vector<exec::RestoredNode>> Restored(const exec::WorkerGraph& graph) = 0;
+  /// All workers have taken what is theirs.
+  virtual void RestoreDone() = 0;
+  /// Which nodes are to write their states wholly at the barrier that is requested.
+  virtual const std::vector<bool>& full() const = 0;
+  /// A worker's part of the barrier.
+  virtual void Add(int worker, exec::WorkerSnapshot snapshot) = 0;
+  /// All have added theirs, nothing moves.
+  virtual Status Complete() = 0;
+};
+
 /// What the workers of a run have in common.
 struct Shared {
-  int workers = 1;
+  explicit Shared(int worker_count) : workers(worker_count), barrier(worker_count) {}
+  int workers;
   bool streaming = false;
   std::function<Timestamp()> clock;
   RunState state;
-  std::vector<std::unique_ptr<Inbox>> inboxes;                    // by worker
+  Barrier barrier;
+  BarrierHooks* hooks = nullptr;                // of a run with checkpoints
+  std::atomic<bool> reading_ends{false};        // sources are to take what they have not read as the end of their input
+  std::vector<std::unique_ptr<Inbox>> inboxes;  // by worker
   std::vector<std::unique_ptr<SharedRestrictions>> restrictions;  // by node; null if no source
   std::vector<std::unique_ptr<SharedSideInput>> side_inputs;      // by node; null if no collector
+  std::vector<exec::RestoredNode> restored;                       // while the workers start from a checkpoint
 };
 
 class Worker final : private exec::WorkerEnvironment {
@@ -36,6 +60,8 @@ class Worker final : private exec::WorkerEnvironment {
   void Run();
 
   const exec::WorkerGraph& graph() const { return graph_; }
+  /// Has the worker's thread tell the source `node` that all computed from `read` is safe. Any thread may call it.
+  void FinalizeSoon(int node, std::vector<Restriction> read);
   /// After a run that has ended well.
   void FinalizeSources() { graph_.FinalizeSources(); }
   /// The least watermark of this worker's sources; any thread may ask.
@@ -49,13 +75,18 @@ class Worker final : private exec::WorkerEnvironment {
   bool streaming() const override { return shared_.streaming; }
   Timestamp processing_time() const override { return now_; }
   bool stopping() const override { return shared_.state.ended(); }
+  bool reading_ends() const override { return shared_.reading_ends.load(std::memory_order_relaxed); }
   void Ship(int node, int worker, std::unique_ptr<detail::BatchBase> batch) override;
   void SendWatermark(int node, int worker, Timestamp watermark) override;
   detail::SideInputValue GetSideInput(int collector, const BoundedWindow& main_window) override;
   detail::SideInputStore& StoreOf(int collector) override;
   exec::RestrictionQueue& RestrictionsOf(int source) override;
 
+  void Restore();
   void Loop();
+  void RunBarrier();
+  bool Meet();
+  void FinalizeRead();
   bool Receive(int first_node, int at_most);
   void WaitForWork();
 
@@ -63,6 +94,9 @@ class Worker final : private exec::WorkerEnvironment {
   Shared& shared_;
   Inbox& inbox_;
   Timestamp now_;
+  std::mutex finalize_mutex_;
+  std::vector<std::pair<int, std::vector<Restriction>>> finalize_;
+  std::atomic<bool> finalizes_{false};
   std::atomic<std::int64_t> source_watermark_{Timestamp::Min().micros()};
   exec::WorkerGraph graph_;
 };

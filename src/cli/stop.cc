@@ -1,0 +1,88 @@
+// The verbs `stop` and `drain`: end the run that holds a data directory, so that it can be gone on with.
+#include <signal.h>
+
+#include <chrono>
+#include <iostream>
+#include <thread>
+
+#include "base/status_macros.h"
+#include "cli/run_results.h"
+#include "cli/verbs.h"
+#include "storage/checkpoint_store.h"
+
+namespace millrace::cli {
+
+namespace {
+
+constexpr auto kPause = std::chrono::milliseconds(20);
+
+Status NoRun(const std::string& path) {
+  return FailedPreconditionError("no run holds the data directory " + path + ", so there is none to stop");
+}
+
+// Until the process that held the directory has let go of it.
+Status Await(const std::string& path, const DirectoryHolder& run, Duration limit) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  while (true) {
+    const std::optional<DirectoryHolder> holder = DataDirectory::HolderOf(path);
+    if (!holder || holder->pid != run.pid || holder->since != run.since) return OkStatus();
+    if (std::chrono::steady_clock::now() >= deadline) {
+      return DeadlineExceededError(run.ToString() + " has been asked to stop, but has not ended within " +
+                                   std::to_string(std::chrono::duration_cast<std::chrono::seconds>(limit).count()) +
+                                   " s; it goes on stopping");
+    }
+    std::this_thread::sleep_for(kPause);
+  }
+}
+
+Status SignalRun(const Invocation& invocation, int signal, DirectoryHolder* run) {
+  const std::string& path = invocation.pipeline.data_dir;
+  if (path.empty()) {
+    return UsageError("say which run: " + invocation.program + " " + invocation.verb + " --data_dir=DIR");
+  }
+  const std::optional<DirectoryHolder> holder = DataDirectory::HolderOf(path);
+  if (!holder || holder->verb != "run") return NoRun(path);
+  if (::kill(static_cast<pid_t>(holder->pid), signal) != 0) {
+    return PermissionDeniedError("cannot signal " + holder->ToString() + "; is it another user's?");
+  }
+  *run = *holder;
+  return Await(path, *holder, invocation.output.timeout);
+}
+
+// Copies the checkpoint that the run has left.
+Status Snapshot(const Invocation& invocation, const std::string& to) {
+  MILLRACE_ASSIGN_OR_RETURN(const DataDirectory directory,
+                            DataDirectory::OpenForReading(invocation.pipeline.data_dir, ThisProcess(invocation)));
+  const std::string from = CheckpointsPath(directory.CurrentFolder());
+  base::FileSystem& files = base::PosixFileSystem();
+  MILLRACE_ASSIGN_OR_RETURN(const std::optional<storage::CheckpointManifest> latest,
+                            storage::LatestCheckpoint(files, from));
+  if (!latest) return NotFoundError("the run has left no checkpoint in " + from);
+  MILLRACE_RETURN_IF_ERROR(storage::SaveSnapshot(files, from, *latest, to));
+  std::cout << "snapshot of checkpoint " << latest->epoch << " in " << to << "; begin from it: " << invocation.program
+            << " run --from_snapshot=" << to << "\n";
+  return OkStatus();
+}
+
+}  // namespace
+
+StatusOr<int> StopVerb(const Invocation& invocation) {
+  if (!invocation.arguments.empty()) return UsageError("stop takes no arguments: " + invocation.arguments[0]);
+  DirectoryHolder run;
+  MILLRACE_RETURN_IF_ERROR(SignalRun(invocation, SIGTERM, &run));
+  std::cout << "stopped " << run.ToString() << "\n";
+  if (!invocation.output.snapshot.empty()) MILLRACE_RETURN_IF_ERROR(Snapshot(invocation, invocation.output.snapshot));
+  return 0;
+}
+
+StatusOr<int> DrainVerb(const Invocation& invocation) {
+  if (!invocation.arguments.empty()) return UsageError("drain takes no arguments: " + invocation.arguments[0]);
+  DirectoryHolder run;
+  MILLRACE_RETURN_IF_ERROR(SignalRun(invocation, invocation.output.close_windows ? SIGUSR1 : SIGTERM, &run));
+  std::cout << "drained " << run.ToString() << "; "
+            << (invocation.output.close_windows ? "its windows are closed\n"
+                                                : "its open windows are kept for the next run\n");
+  return 0;
+}
+
+}  // namespace millrace::cli
