@@ -33,7 +33,9 @@ WindowInto Windows(WindowFn fn) {
       .Accumulating();
 }
 
-Delay DelayOf(const EnrichedFlight& enriched) { return {enriched.flight.delay, enriched.flight.distance}; }
+Delay DelayOf(const EnrichedFlight& enriched) {
+  return {enriched.flight.id, enriched.flight.delay, enriched.flight.distance};
+}
 
 }  // namespace
 

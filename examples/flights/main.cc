@@ -2,11 +2,14 @@
 #include "millrace/runner/main.h"
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 
 #include "definition.h"
 #include "millrace/io/csv.h"
+#include "millrace/io/for_each.h"
+#include "millrace/io/log.h"
 #include "millrace/io/parquet.h"
 
 namespace flights {
@@ -14,28 +17,81 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr millrace::Duration kMaxDisorder = 10min;
+
 struct Options {
+  std::string source = "file";
   std::string input = ".setup/data/flights-3m.parquet";
   std::string airports;  // empty: airports.csv beside the input
+
+  static constexpr millrace::OptionHelp kOptionHelp[] = {
+      {"source", "where the events come from: file (--input) or log (what `publish` put into the data directory)"},
+      {"input", "the file of flights"},
+      {"airports", "the file of airports; by default airports.csv beside the input"},
+  };
 };
 
-std::string EventOf(const FlightRow& row) {
-  return millrace::json::Write(Flight{row.row, row.date, row.delay, row.distance, row.origin, row.destination});
+Flight FlightOf(const FlightRow& row) {
+  return {row.row, row.date, row.delay, row.distance, row.origin, row.destination};
+}
+std::string EventOf(const FlightRow& row) { return millrace::json::Write(FlightOf(row)); }
+
+auto ReadFlights(const std::string& file) {
+  return millrace::parquet::Read<FlightRow>(file).WithEventTime(&FlightRow::date).WithRowNumber(&FlightRow::row);
 }
 
-void Build(millrace::Pipeline& pipeline, const Options& options) {
+// What `publish` appends: the events of one route go to one partition.
+millrace::Status ReadRecords(const std::string& file, const millrace::TakeRecord& take) {
+  return millrace::ForEach(ReadFlights(file), [&](const FlightRow& row, millrace::Timestamp at) {
+    return take(
+        {.id = std::to_string(row.row), .event_time = at, .key = row.origin + row.destination, .data = EventOf(row)});
+  });
+}
+
+// Broken JSON, a text where a number belongs, or an airport that is not known.
+std::string Garbage(const millrace::ProducerRecord& good, std::uint64_t random) {
+  if (random % 3 == 0) return good.data.substr(0, 1 + random / 3 % (good.data.size() - 1));
+  Flight flight = *millrace::json::Parse<Flight>(good.data);
+  flight.id = -1 - static_cast<std::int64_t>(random / 3 % 1'000'000'000);
+  if (random % 3 == 1) flight.origin = "???";
+  std::string data = millrace::json::Write(flight);
+  if (random % 3 == 2) {
+    const std::string field = "\"delay\":";
+    const std::size_t begin = data.find(field) + field.size();
+    data.insert(data.find(',', begin), "\"");
+    data.insert(begin, "\"");
+  }
+  return data;
+}
+
+millrace::PCollection<std::string> EventsOfFile(millrace::Pipeline& pipeline, const Options& options) {
+  return pipeline | "Flights" >> ReadFlights(options.input).MaxDisorder(kMaxDisorder) |
+         "Publish" >> millrace::Map(EventOf);
+}
+
+// The run ends when the topic is closed.
+millrace::PCollection<std::string> EventsOfLog(millrace::Pipeline& pipeline, const millrace::PipelineOptions& options) {
+  return pipeline |
+         "Log" >> millrace::log::Read({.folder = options.data_dir + "/log",
+                                       .topic = options.topic,
+                                       .max_disorder = kMaxDisorder,
+                                       .until_closed = true}) |
+         "Event" >> millrace::Map([](const millrace::LogRecord& record) { return record.data; });
+}
+
+millrace::Status Build(millrace::Pipeline& pipeline, const Options& options,
+                       const millrace::PipelineOptions& pipeline_options) {
+  if (options.source != "file" && options.source != "log") {
+    return millrace::InvalidArgumentError("--source=" + options.source + ": give file or log");
+  }
   const std::string airports_file = options.airports.empty()
                                         ? std::filesystem::path(options.input).replace_filename("airports.csv").string()
                                         : options.airports;
   auto airports = pipeline | "Airports" >> millrace::csv::Read<Airport>(airports_file) |
                   "ByCode" >> millrace::WithKeys(&Airport::iata);
-  auto events = pipeline |
-                "Flights" >> millrace::parquet::Read<FlightRow>(options.input)
-                                 .WithEventTime(&FlightRow::date)
-                                 .WithRowNumber(&FlightRow::row)
-                                 .MaxDisorder(10min) |
-                "Publish" >> millrace::Map(EventOf);
+  auto events = options.source == "log" ? EventsOfLog(pipeline, pipeline_options) : EventsOfFile(pipeline, options);
   events | millrace::Named("Delays", FlightDelays{airports});
+  return millrace::OkStatus();
 }
 
 }  // namespace
@@ -45,6 +101,7 @@ int main(int argc, char** argv) {
   return millrace::Main(
       argc, argv,
       millrace::Job(flights::Build)
+          .Publishes({.read = flights::ReadRecords, .garbage = flights::Garbage})
           .Description("Delays of flights per airport and hour (view hourly_delays) and per route and six hours "
                        "(view route_delays)."));
 }

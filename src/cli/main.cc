@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <iostream>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "base/status_macros.h"
@@ -23,9 +24,12 @@ struct VerbHelp {
   std::string_view arguments;
   std::string_view text;
 };
+constexpr std::string_view kPublish = "publish";
 constexpr std::array kVerbs = {
     VerbHelp{"run", "--data_dir=DIR", "run the pipeline; its views take the place of those of the run before"},
     VerbHelp{"status", "--data_dir=DIR", "print what a run does, and what holds its windows open"},
+    VerbHelp{kPublish, "FILE --data_dir=DIR",
+             "append a file's records to the event log, each once however often it is run"},
     VerbHelp{"query", "VIEW [KEY...] --data_dir=DIR", "print a view's rows, of all keys or of those that begin so"},
     VerbHelp{"sql", "\"SELECT ...\" --data_dir=DIR", "ask the warehouse: each view is a table, and so is dead_letters"},
     VerbHelp{"export", "VIEW OUT.parquet --data_dir=DIR", "write a view to a Parquet file"},
@@ -41,6 +45,7 @@ std::string HelpText(const std::string& program, const Job& job, const OptionPar
   std::string text;
   if (!job.description().empty()) text += job.description() + "\n\n";
   for (const VerbHelp& verb : kVerbs) {
+    if (verb.name == kPublish && job.publishing() == nullptr) continue;
     const char* lead = &verb == kVerbs.data() ? "usage: " : "       ";
     text += lead + program + " " + std::string(verb.name) + (verb.arguments.empty() ? "" : " ");
     text += std::string(verb.arguments) + "\n         " + std::string(verb.text) + "\n";
@@ -61,15 +66,29 @@ bool HasOption(const std::vector<std::string>& arguments, std::string_view name,
   });
 }
 
-StatusOr<int> Dispatch(const cli::Invocation& invocation, const Job& job) {
+// A source that follows what others write, such as the log.
+bool ReadsAStream(const Pipeline& pipeline) {
+  const auto& transforms = pipeline.graph().transforms();
+  return std::any_of(transforms.begin(), transforms.end(), [](const detail::Transform& transform) {
+    const auto* read = std::get_if<detail::ReadPayload>(&transform.payload);
+    return read != nullptr && (read->unbounded || read->bounded_in_batch);
+  });
+}
+
+StatusOr<int> Dispatch(cli::Invocation& invocation, const Job& job) {
   if (invocation.verb == "sql") return cli::SqlVerb(invocation);
   if (invocation.verb == "status") return cli::StatusVerb(invocation);
   if (invocation.verb == "archive") return cli::ArchiveVerb(invocation);
   if (invocation.verb == "checkpoints") return cli::CheckpointsVerb(invocation);
   if (invocation.verb == "stop") return cli::StopVerb(invocation);
   if (invocation.verb == "drain") return cli::DrainVerb(invocation);
+  if (invocation.verb == kPublish) {
+    if (job.publishing() != nullptr) return cli::PublishVerb(invocation, *job.publishing());
+    return cli::UsageError("this program publishes nothing: give its job what to publish, by Job::Publishes");
+  }
   Pipeline pipeline;
   MILLRACE_RETURN_IF_ERROR(job.definition().Build(pipeline, invocation.pipeline));
+  if (!invocation.pipeline.batch && ReadsAStream(pipeline)) invocation.pipeline.streaming = true;
   if (invocation.verb == "run") return cli::RunVerb(invocation, pipeline);
   if (invocation.verb == "query") return cli::QueryVerb(invocation, pipeline);
   if (invocation.verb == "export") return cli::ExportVerb(invocation, pipeline);
@@ -83,6 +102,7 @@ StatusOr<int> ParseAndDispatch(cli::Invocation& invocation, const std::vector<st
   parser.Add("Options of verbs", &invocation.output);
   parser.Add("Options of the server of a run", &invocation.serve);
   parser.Add("Options of archive", &invocation.archive);
+  if (job.publishing() != nullptr) parser.Add("Options of publish", &invocation.publish);
   MILLRACE_RETURN_IF_ERROR(parser.Check());
   if (HasOption(arguments, "--help", "-h") || (!arguments.empty() && arguments[0] == "help")) {
     std::cout << HelpText(invocation.program, job, parser);
@@ -99,6 +119,7 @@ StatusOr<int> ParseAndDispatch(cli::Invocation& invocation, const std::vector<st
     return cli::UsageError(others->empty() ? "say what to do" : "there is no verb " + (*others)[0]);
   }
   invocation.verb = (*others)[0];
+  if (invocation.pipeline.topic.empty()) invocation.pipeline.topic = invocation.JobName();
   invocation.arguments.assign(others->begin() + 1, others->end());
   return Dispatch(invocation, job);
 }

@@ -56,9 +56,9 @@ std::string ProgressLine::Text(const Progress& progress) {
     rate_per_s_ += weight * (now_per_s - rate_per_s_);
   }
   last_ = progress;
-  return PercentText(progress.fraction) + GroupedDigits(progress.elements_read) + " read, " +
-         GroupedDigits(static_cast<std::int64_t>(rate_per_s_)) + " per second, watermark " +
-         WatermarkText(progress.watermark) + ", " + Clock(progress.elapsed_s);
+  return PercentText(progress.fraction) + GroupedDigits(progress.elements_read) + " " + std::string(words_.counted) +
+         ", " + GroupedDigits(static_cast<std::int64_t>(rate_per_s_)) + " per second, " + std::string(words_.time) +
+         " " + WatermarkText(progress.watermark) + ", " + Clock(progress.elapsed_s);
 }
 
 void ProgressLine::Show(const Progress& progress) {

@@ -21,8 +21,6 @@ namespace millrace::cli {
 
 namespace {
 
-constexpr int kExitOfSignal = 128;
-
 std::string Seconds(double seconds) {
   std::ostringstream text;
   text << std::fixed << std::setprecision(seconds < 10 ? 2 : 1) << seconds << " s";

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/data_directory.h"
+#include "cli/publish.h"
 #include "millrace/core/options.h"
 #include "millrace/core/timestamp.h"
 #include "millrace/io/view_store.h"
@@ -63,9 +64,13 @@ struct Invocation {
   OutputOptions output;
   server::ServeOptions serve;
   ArchiveVerbOptions archive;
+  PublishOptions publish;
 
   std::string JobName() const { return pipeline.job_name.empty() ? program : pipeline.job_name; }
 };
+
+/// The exit code of a verb that a signal ended is this and the signal's number.
+inline constexpr int kExitOfSignal = 128;
 
 /// A command line that says something impossible; its exit code is 2.
 Status UsageError(std::string message);
@@ -82,6 +87,7 @@ StatusOr<int> ArchiveVerb(const Invocation& invocation);
 StatusOr<int> CheckpointsVerb(const Invocation& invocation);
 StatusOr<int> StopVerb(const Invocation& invocation);
 StatusOr<int> DrainVerb(const Invocation& invocation);
+StatusOr<int> PublishVerb(const Invocation& invocation, const Publishing& publishing);
 StatusOr<int> DescribeVerb(const Invocation& invocation, const Pipeline& pipeline);
 
 /// The views of a pipeline, in the order of its graph.

@@ -110,6 +110,10 @@ class LogWriter {
   /// The first offset that is still there, of each partition.
   virtual Cut Start() const = 0;
 
+  /// The greatest sequence of that producer that the topic holds; -1 when it is not known. Where appends had at most n
+  /// records, one that is retried lies above this less n.
+  virtual std::int64_t LastSequence(std::string_view producer) const = 0;
+
   /// Syncs what is not synced yet, whatever the policy.
   virtual Status Sync() = 0;
 

@@ -221,6 +221,12 @@ Cut TopicWriter::End() const {
   return cut;
 }
 
+std::int64_t TopicWriter::LastSequence(std::string_view producer) const {
+  const Lock lock(mutex_);
+  const ProducerState* state = producers_->Find(producer);
+  return state == nullptr ? ProducerState::kNone : state->GreatestSequence();
+}
+
 Cut TopicWriter::Start() const {
   Lock lock(mutex_);
   changed_.wait(lock, [this] { return !committing_; });

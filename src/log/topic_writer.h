@@ -39,6 +39,7 @@ class TopicWriter final : public LogWriter {
   Status AdvanceWatermark(Timestamp watermark) override;
   Cut End() const override;
   Cut Start() const override;
+  std::int64_t LastSequence(std::string_view producer) const override;
   Status Sync() override;
   StatusOr<std::int64_t> ApplyRetention() override;
   Status Close() override;

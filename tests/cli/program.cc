@@ -14,6 +14,8 @@
 #include <sstream>
 #include <thread>
 
+#include "millrace/io/for_each.h"
+#include "millrace/io/json_lines.h"
 #include "millrace/millrace.h"
 #include "millrace/runner/main.h"
 
@@ -100,6 +102,21 @@ void BuildRides(Pipeline& pipeline, const RidesOptions& options) {
   }
 }
 
+// A file of rides, an object a line, in the order of their numbers, which are minutes.
+struct NumberedRide {
+  std::int64_t number = 0;
+  std::string city;
+};
+Status ReadRides(const std::string& file, const TakeRecord& take) {
+  return ForEach(json_lines::Read<NumberedRide>(file), [&](const NumberedRide& ride, Timestamp) {
+    return take({.id = std::to_string(ride.number),
+                 .event_time = Timestamp::FromSeconds(60 * ride.number),
+                 .key = ride.city,
+                 .attributes = {{"number", std::to_string(ride.number)}},
+                 .data = json::Write(ride)});
+  });
+}
+
 std::string Slurp(const std::string& path) {
   std::ifstream file(path);
   std::ostringstream text;
@@ -114,7 +131,9 @@ void Redirect(posix_spawn_file_actions_t& actions, const std::string& path, int 
 }  // namespace
 
 int RidesMain(int argc, char** argv) {
-  return Main(argc, argv, Job(BuildRides).Description("Sums up rides of taxis, by city and by driver."));
+  return Main(
+      argc, argv,
+      Job(BuildRides).Description("Sums up rides of taxis, by city and by driver.").Publishes({.read = ReadRides}));
 }
 
 TemporaryFolder::TemporaryFolder() {

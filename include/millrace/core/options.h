@@ -43,6 +43,7 @@ struct PipelineOptions {
   bool batch = false;
   std::int32_t threads = 0;
   std::string data_dir;
+  std::string topic;
   std::string temp_location;
   std::optional<Duration> checkpoint_interval;
   bool fresh = false;
@@ -53,10 +54,11 @@ struct PipelineOptions {
   static constexpr OptionHelp kOptionHelp[] = {
       {"runner", "what runs the pipeline: native (alias DirectRunner)"},
       {"job_name", "the name of the job, kept in the data directory; by default the program's name"},
-      {"streaming", "run in streaming mode: windows fire early and late, as their triggers say"},
-      {"batch", "run in batch mode, the default: each window fires once, complete"},
+      {"streaming", "run in streaming mode: windows fire early and late, as their triggers say; default for a log"},
+      {"batch", "run in batch mode, the default for files: each window fires once, complete"},
       {"threads", "worker threads; 0 means one per core"},
       {"data_dir", "the directory that holds the views and the dead letters; one process at a time uses it"},
+      {"topic", "the topic of the event log in the data directory; by default the program's name"},
       {"temp_location", "folder for what SQL cannot hold in memory; by default beside the warehouse"},
       {"checkpoint_interval",
        "how often a streaming run writes down what it needs to go on after a crash; 10s if nothing is said, 0s: never"},

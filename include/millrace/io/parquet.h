@@ -158,7 +158,8 @@ struct ParquetRead : TransformBase {
     return result;
   }
 
-  auto Expand(Pipeline& pipeline) const {
+  /// What reads the files, for `ForEach`.
+  ParquetSource<T> Source() const {
     ParquetSource<T> source;
     source.pattern = pattern;
     source.schema = std::make_shared<const Schema>(
@@ -168,7 +169,10 @@ struct ParquetRead : TransformBase {
     if (event_time != nullptr) {
       if (const Field* field = FieldOf(event_time)) source.event_time_column = field->name;
     }
-    ReadTransform<ParquetSource<T>> read(std::move(source));
+    return source;
+  }
+  auto Expand(Pipeline& pipeline) const {
+    ReadTransform<ParquetSource<T>> read(Source());
     read.max_disorder = max_disorder;
     return read.Expand(pipeline);
   }

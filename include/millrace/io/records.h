@@ -85,12 +85,16 @@ struct RecordRead : TransformBase {
     return With([&](Self& self) { self.max_disorder = disorder; });
   }
 
-  auto Expand(Pipeline& pipeline) const {
+  /// What reads the files, for `ForEach`.
+  RecordSource<T> Source() const {
     RecordSource<T> source;
     source.pattern = pattern;
     source.format = format;
     source.event_time = event_time;
-    ReadTransform<RecordSource<T>> read(std::move(source));
+    return source;
+  }
+  auto Expand(Pipeline& pipeline) const {
+    ReadTransform<RecordSource<T>> read(Source());
     read.max_disorder = max_disorder;
     return read.Expand(pipeline);
   }

@@ -1,4 +1,5 @@
-// The command line that every program has: `run`, `query`, `sql`, `export`, `describe`, `--help`, `--version`.
+// The command line that every program has: `run`, `query`, `sql`, `export`, `describe`, `--help`, `--version`; and
+// `publish` where the job says how (runner/publishing.h).
 //
 //   struct RidesOptions { std::string input = "rides.json"; };
 //   void BuildRides(millrace::Pipeline& pipeline, const RidesOptions& options) { ... | View("rides"); }
@@ -16,6 +17,7 @@
 #include "millrace/core/options.h"
 #include "millrace/core/pipeline.h"
 #include "millrace/core/status.h"
+#include "millrace/runner/publishing.h"
 
 namespace millrace {
 
@@ -133,11 +135,21 @@ class Job {
     return result;
   }
 
+  /// The program also has the verb `publish FILE`, which appends the records of a file to the event log.
+  Job Publishes(Publishing publishing) const {
+    Job result = *this;
+    result.publishing_ = std::make_shared<const Publishing>(std::move(publishing));
+    return result;
+  }
+
   detail::JobDefinition& definition() const { return *definition_; }
   const std::string& description() const { return description_; }
+  /// Null when the program does not publish.
+  const std::shared_ptr<const Publishing>& publishing() const { return publishing_; }
 
  private:
   std::shared_ptr<detail::JobDefinition> definition_;
+  std::shared_ptr<const Publishing> publishing_;
   std::string description_;
 };
 

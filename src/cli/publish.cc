@@ -1,0 +1,267 @@
+// The verb `publish`: the records of a file into a topic of the event log, each once however often it is run.
+#include "cli/publish.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <iostream>
+#include <memory>
+#include <thread>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/status_macros.h"
+#include "cli/progress_line.h"
+#include "cli/publish_plan.h"
+#include "cli/publish_report.h"
+#include "cli/row_writer.h"
+#include "cli/stop_signals.h"
+#include "cli/verbs.h"
+#include "log/log_writer.h"
+#include "millrace/detail/hash.h"
+
+namespace millrace::cli {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Of one Append. A publish that is run again begins this many records before the last one that the log holds, so a
+// larger number is another version of the plan.
+constexpr std::int64_t kAppendRecordsMax = 4096;
+constexpr std::size_t kAppendBytesMax = std::size_t{8} << 20;
+constexpr std::uint64_t kPlanVersion = 1;
+constexpr double kAppendsPerSecond = 50;  // at a given rate
+constexpr auto kProgressEvery = std::chrono::milliseconds(200);
+constexpr auto kPause = std::chrono::milliseconds(50);
+constexpr std::size_t kReadBytes = std::size_t{1} << 20;
+
+StatusOr<std::uint64_t> DigestOf(const std::string& path) {
+  MILLRACE_ASSIGN_OR_RETURN(const std::unique_ptr<base::File> file,
+                            base::PosixFileSystem().Open(path, base::OpenMode::kRead));
+  std::string bytes(kReadBytes, '\0');
+  std::uint64_t digest = 0;
+  for (std::uint64_t at = 0;; at += kReadBytes) {
+    MILLRACE_ASSIGN_OR_RETURN(const std::size_t count, file->ReadAt(at, std::as_writable_bytes(std::span(bytes))));
+    digest = detail::HashCombine(digest, detail::HashBytes(std::string_view(bytes).substr(0, count)));
+    if (count < kReadBytes) return digest;
+  }
+}
+
+// The same file, seed and shares are the same producer.
+std::string ProducerId(std::uint64_t digest, const PublishOptions& options) {
+  std::uint64_t hash = detail::HashCombine(kPlanVersion, digest);
+  for (const std::uint64_t part :
+       {options.seed, std::bit_cast<std::uint64_t>(options.duplicates), std::bit_cast<std::uint64_t>(options.late),
+        static_cast<std::uint64_t>(options.late_by.count()), std::bit_cast<std::uint64_t>(options.garbage)}) {
+    hash = detail::HashCombine(hash, part);
+  }
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string id = "publish-";
+  for (int shift = 60; shift >= 0; shift -= 4) id += kDigits[(hash >> shift) & 15];
+  return id;
+}
+
+log::SyncPolicy SyncPolicyOf(const std::string& name) {
+  if (name == "interval") return log::SyncPolicy::kInterval;
+  return name == "os" ? log::SyncPolicy::kOs : log::SyncPolicy::kAlways;
+}
+
+// Appends what the plan gives.
+class Publisher {
+ public:
+  Publisher(log::LogWriter& writer, std::string producer, const PublishOptions& options, PublishReport report,
+            const Publishing& publishing, const StopSignals& signals)
+      : writer_(writer),
+        producer_(std::move(producer)),
+        report_(std::move(report)),
+        signals_(signals),
+        rate_(options.rate),
+        records_max_(rate_ > 0 ? std::clamp<std::int64_t>(std::llround(rate_ / kAppendsPerSecond), 1, kAppendRecordsMax)
+                               : kAppendRecordsMax),
+        resume_at_(std::max<std::int64_t>(0, writer.LastSequence(producer_) + 1 - kAppendRecordsMax)),
+        line_(std::cerr, ::isatty(STDERR_FILENO) != 0, {.counted = "published", .time = "event time"}),
+        plan_({.seed = options.seed,
+               .duplicates = options.duplicates,
+               .late = options.late,
+               .late_by = options.late_by,
+               .garbage = options.garbage},
+              publishing, [this](PlannedRecord record) { return Take(std::move(record)); }) {}
+
+  Status Add(ProducerRecord event) {
+    if (*signals_.stop()) return CancelledError("stopped");
+    return plan_.Add(std::move(event));
+  }
+  Status Finish() {
+    MILLRACE_RETURN_IF_ERROR(plan_.Finish());
+    MILLRACE_RETURN_IF_ERROR(Append());
+    report_.AddDone(producer_, plan_.records());
+    return report_.Finish();
+  }
+  void ClearLine() { line_.Clear(); }
+
+  std::string Summary() const;
+  std::int64_t appended() const { return appended_; }
+
+ private:
+  Status Take(PlannedRecord planned) {
+    report_.Add(planned);
+    if (planned.sequence < resume_at_) return OkStatus();
+    if (planned.sequence == resume_at_) MILLRACE_RETURN_IF_ERROR(report_.CaughtUp());
+    if (waiting_.empty()) first_sequence_ = planned.sequence;
+    waiting_bytes_ += planned.record.data.size();
+    waiting_.push_back(std::move(planned.record));
+    const bool is_full =
+        static_cast<std::int64_t>(waiting_.size()) >= records_max_ || waiting_bytes_ >= kAppendBytesMax;
+    return is_full ? Append() : OkStatus();
+  }
+  Status Append();
+  Status Wait();
+  double Elapsed_s() const { return std::chrono::duration<double>(Clock::now() - started_).count(); }
+
+  log::LogWriter& writer_;
+  const std::string producer_;
+  PublishReport report_;
+  const StopSignals& signals_;
+  const double rate_;
+  const std::int64_t records_max_;
+  const std::int64_t resume_at_;
+  ProgressLine line_;
+  PublishPlan plan_;
+  std::vector<ProducerRecord> waiting_;
+  std::size_t waiting_bytes_ = 0;
+  std::int64_t first_sequence_ = 0;
+  std::int64_t appended_ = 0;
+  std::int64_t sent_ = 0;  // appended or found to be there
+  const Clock::time_point started_ = Clock::now();
+  Clock::time_point shown_at_ = Clock::now();
+};
+
+Status Publisher::Append() {
+  if (waiting_.empty()) return OkStatus();
+  MILLRACE_RETURN_IF_ERROR(Wait());
+  MILLRACE_RETURN_IF_ERROR(report_.Flush());
+  std::vector<log::AppendRecord> records;
+  records.reserve(waiting_.size());
+  for (const ProducerRecord& record : waiting_) {
+    records.push_back({.event_time = record.event_time,
+                       .key = record.key,
+                       .data = record.data,
+                       .attributes = record.attributes.empty() ? nullptr : &record.attributes});
+  }
+  MILLRACE_ASSIGN_OR_RETURN(const std::vector<log::Appended> appended,
+                            writer_.Append(records, log::Producer{producer_, first_sequence_}));
+  appended_ += std::count_if(appended.begin(), appended.end(), [](const auto& one) { return !one.duplicate; });
+  sent_ += static_cast<std::int64_t>(records.size());
+  waiting_.clear();
+  waiting_bytes_ = 0;
+  if (Clock::now() - shown_at_ >= kProgressEvery) {
+    shown_at_ = Clock::now();
+    line_.Show({.elements_read = appended_, .watermark = plan_.event_time(), .elapsed_s = Elapsed_s()});
+  }
+  return OkStatus();
+}
+
+// Until the rate allows what is waiting.
+Status Publisher::Wait() {
+  while (true) {
+    if (*signals_.stop()) return CancelledError("stopped");
+    if (rate_ <= 0) return OkStatus();
+    const auto due = started_ + std::chrono::duration_cast<Clock::duration>(
+                                    std::chrono::duration<double>(static_cast<double>(sent_) / rate_));
+    const auto left = due - Clock::now();
+    if (left <= Clock::duration::zero()) return OkStatus();
+    std::this_thread::sleep_for(std::min<Clock::duration>(left, kPause));
+  }
+}
+
+// "3,000,000 events (30,012 late), 30,113 duplicates, 3,001 garbage records: 3,064,913 appended in 3.2 s (...)".
+std::string Publisher::Summary() const {
+  const std::int64_t late = plan_.count(PublishedKind::kLate);
+  std::string text = GroupedDigits(plan_.count(PublishedKind::kEvent) + late) + " events";
+  if (late > 0) text += " (" + GroupedDigits(late) + " late)";
+  text += ", " + GroupedDigits(plan_.count(PublishedKind::kDuplicate)) + " duplicates, " +
+          GroupedDigits(plan_.count(PublishedKind::kGarbage)) + " garbage records: " + GroupedDigits(appended_) +
+          " appended";
+  const std::int64_t before = plan_.records() - appended_;
+  if (before > 0) text += ", " + GroupedDigits(before) + " were there before";
+  if (const double elapsed = Elapsed_s(); elapsed > 0 && appended_ > 0) {
+    text += " (" + GroupedDigits(static_cast<std::int64_t>(static_cast<double>(appended_) / elapsed)) + " per second)";
+  }
+  return text;
+}
+
+StatusOr<std::unique_ptr<log::LogWriter>> OpenTopic(const Invocation& invocation) {
+  const std::string folder = invocation.pipeline.data_dir + "/log";
+  const std::string& topic = invocation.pipeline.topic;
+  if (const Status name = log::CheckTopicName(topic); !name.ok()) return UsageError(name.message());
+  MILLRACE_RETURN_IF_ERROR(base::PosixFileSystem().CreateFolders(folder).WithContext("--data_dir"));
+  const std::optional<std::int32_t>& partitions = invocation.publish.partitions;
+  log::WriterOptions options{.partitions = partitions.value_or(log::kPartitionsDefault),
+                             .sync = SyncPolicyOf(invocation.publish.sync),
+                             .holder = "`" + invocation.program + " publish`"};
+  MILLRACE_ASSIGN_OR_RETURN(std::unique_ptr<log::LogWriter> writer,
+                            log::LogWriter::Open(base::PosixFileSystem(), folder, topic, std::move(options)));
+  if (partitions && *partitions != writer->topic().partitions) {
+    return FailedPreconditionError("--partitions=" + std::to_string(*partitions) + ": the topic " + topic + " has " +
+                                   std::to_string(writer->topic().partitions) + ", which never changes");
+  }
+  return writer;
+}
+
+Status WithAdvice(const Status& status) {
+  if (status.code() != StatusCode::kResourceExhausted && status.code() != StatusCode::kDataLoss) return status;
+  return {status.code(), status.message() + "; what was published is kept: run the same command again to go on"};
+}
+
+}  // namespace
+
+Status CheckPublishOptions(const PublishOptions& options) {
+  const auto is_share = [](double share) { return share >= 0 && share <= 1; };
+  if (!is_share(options.duplicates)) return UsageError("--duplicates is a share, from 0 to 1");
+  if (!is_share(options.late)) return UsageError("--late is a share, from 0 to 1");
+  if (!is_share(options.garbage)) return UsageError("--garbage is a share, from 0 to 1");
+  if (options.late_by <= Duration(0)) return UsageError("--late_by is longer than nothing, such as 2h");
+  if (!(options.rate >= 0) || options.rate > 1e9) return UsageError("--rate is a number of records per second, or 0");
+  if (options.partitions && (*options.partitions < 1 || *options.partitions > log::kPartitionsMax)) {
+    return UsageError("--partitions is a number from 1 to " + std::to_string(log::kPartitionsMax));
+  }
+  if (options.sync != "always" && options.sync != "interval" && options.sync != "os") {
+    return UsageError("--sync is always, interval or os, not " + options.sync);
+  }
+  return OkStatus();
+}
+
+StatusOr<int> PublishVerb(const Invocation& invocation, const Publishing& publishing) {
+  const std::string usage = invocation.program + " publish FILE --data_dir=DIR";
+  if (invocation.arguments.size() != 1) return UsageError("say which file to publish: " + usage);
+  if (invocation.pipeline.data_dir.empty()) return UsageError("say where the log is: " + usage);
+  MILLRACE_RETURN_IF_ERROR(CheckPublishOptions(invocation.publish));
+  const std::string& file = invocation.arguments[0];
+  MILLRACE_ASSIGN_OR_RETURN(const std::uint64_t digest, DigestOf(file));
+  const StopSignals signals;
+  MILLRACE_ASSIGN_OR_RETURN(const std::unique_ptr<log::LogWriter> writer, OpenTopic(invocation));
+  MILLRACE_ASSIGN_OR_RETURN(PublishReport report,
+                            PublishReport::Create(base::PosixFileSystem(), invocation.publish.report));
+  Publisher publisher(*writer, ProducerId(digest, invocation.publish), invocation.publish, std::move(report),
+                      publishing, signals);
+  Status outcome = publishing.read(file, [&](ProducerRecord record) { return publisher.Add(std::move(record)); });
+  if (outcome.ok()) outcome = publisher.Finish();
+  publisher.ClearLine();
+  if (*signals.stop() && outcome.code() == StatusCode::kCancelled) {
+    MILLRACE_RETURN_IF_ERROR(writer->Close());
+    std::cerr << invocation.program << ": stopped, " << GroupedDigits(publisher.appended())
+              << " records were appended; run the same command again to go on\n";
+    return kExitOfSignal + signals.signal();
+  }
+  if (!outcome.ok()) return WithAdvice(outcome);
+  if (invocation.publish.close) MILLRACE_RETURN_IF_ERROR(WithAdvice(writer->AdvanceWatermark(Timestamp::Max())));
+  MILLRACE_RETURN_IF_ERROR(WithAdvice(writer->Close()));
+  std::cerr << invocation.program << ": " << publisher.Summary() << " to the topic " << invocation.pipeline.topic
+            << (invocation.publish.close ? ", which is closed now\n" : "\n");
+  return 0;
+}
+
+}  // namespace millrace::cli

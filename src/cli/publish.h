@@ -1,0 +1,42 @@
+// The options of the verb `publish`.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "millrace/core/options.h"
+
+namespace millrace::cli {
+
+/// What `publish` does to the records of its file, and how it appends them.
+struct PublishOptions {
+  std::optional<std::int32_t> partitions;
+  double rate = 0;
+  double duplicates = 0;
+  double late = 0;
+  Duration late_by = std::chrono::hours(2);
+  double garbage = 0;
+  std::uint64_t seed = 1;
+  bool close = false;
+  std::string report;
+  std::string sync = "always";
+
+  static constexpr OptionHelp kOptionHelp[] = {
+      {"partitions", "of a new topic; 4 unless it is given"},
+      {"rate", "records per second; 0: as fast as possible"},
+      {"duplicates", "the share of events that are sent once more, up to an hour of event time later"},
+      {"late", "the share of events that are held back"},
+      {"late_by", "how much further event time has come when those are sent"},
+      {"garbage", "garbage records for each event, beside it"},
+      {"seed", "decides which events are sent again or held back"},
+      {"close", "close the topic at the end: readers come to the end of time"},
+      {"report", "write what was sent again, held back or garbage to that file, as JSON lines"},
+      {"sync", "when a record counts as appended: always (on the device), interval (50 ms later it is) or os"},
+  };
+};
+
+/// INVALID_ARGUMENT names the option.
+Status CheckPublishOptions(const PublishOptions& options);
+
+}  // namespace millrace::cli
