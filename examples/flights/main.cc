@@ -40,6 +40,7 @@ auto ReadFlights(const std::string& file) {
   return millrace::parquet::Read<FlightRow>(file).WithEventTime(&FlightRow::date).WithRowNumber(&FlightRow::row);
 }
 
+// region publish
 // What `publish` appends: the events of one route go to one partition.
 millrace::Status ReadRecords(const std::string& file, const millrace::TakeRecord& take) {
   return millrace::ForEach(ReadFlights(file), [&](const FlightRow& row, millrace::Timestamp at) {
@@ -63,6 +64,7 @@ std::string Garbage(const millrace::ProducerRecord& good, std::uint64_t random) 
   }
   return data;
 }
+// end publish
 
 millrace::PCollection<std::string> EventsOfFile(millrace::Pipeline& pipeline, const Options& options) {
   return pipeline | "Flights" >> ReadFlights(options.input).MaxDisorder(kMaxDisorder) |
@@ -97,6 +99,7 @@ millrace::Status Build(millrace::Pipeline& pipeline, const Options& options,
 }  // namespace
 }  // namespace flights
 
+// region main
 int main(int argc, char** argv) {
   return millrace::Main(
       argc, argv,
@@ -105,3 +108,4 @@ int main(int argc, char** argv) {
           .Description("Delays of flights per airport and hour (view hourly_delays) and per route and six hours "
                        "(view route_delays)."));
 }
+// end main

@@ -135,6 +135,18 @@ TEST_F(ProgramTest, EveryCellOfAStreamingRunEqualsSql) {
   EXPECT_EQ(Differences("streaming"), "");
 }
 
+TEST_F(ProgramTest, EveryCellOfARunThatReadsTheLogEqualsSql) {
+  const Outcome publish =
+      Run({"publish", Input(), "--duplicates=0.03", "--garbage=0.01", "--seed=5", "--close"}, "from_log");
+  ASSERT_EQ(publish.exit_code, 0) << publish.err;
+  const Outcome run = Run({"run", "--source=log", "--threads=2", Airports()}, "from_log");
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_EQ(Differences("from_log"), "");
+  const Outcome batch = Run({"run", "--source=log", "--batch", "--threads=2", Airports()}, "from_log");
+  ASSERT_EQ(batch.exit_code, 0) << batch.err;
+  EXPECT_EQ(Differences("from_log"), "");
+}
+
 TEST_F(ProgramTest, TheCheckFindsADifference) {
   const std::string rows = Differences("batch", "delay >= 16");
   EXPECT_THAT(rows, HasSubstr("hourly_delays,"));

@@ -75,7 +75,7 @@ class PublishTest : public ::testing::Test {
   std::vector<ReportLine> ReportLines() const {
     std::vector<ReportLine> lines;
     std::ifstream file(Report());
-    for (std::string line; std::getline(file, line);) {
+    for (std::string line; std::getline(file, line) && !file.eof();) {  // a kill may tear the last line
       auto parsed = json::Parse<ReportLine>(line);
       EXPECT_TRUE(parsed.ok()) << line;
       if (parsed.ok()) lines.push_back(*parsed);
