@@ -1,8 +1,7 @@
 #include "cli/epoch_cells.h"
 
-#include <absl/container/flat_hash_map.h>
-
-#include <tuple>
+#include <bit>
+#include <string>
 #include <utility>
 
 #include "base/status_macros.h"
@@ -12,44 +11,17 @@ namespace millrace::cli {
 
 namespace {
 
-// What makes two cells versions of one.
-struct Identity {
-  std::string_view key;
-  std::int64_t start = 0;
-  std::int64_t end = 0;
-  std::size_t view = 0;
-
-  friend bool operator==(const Identity&, const Identity&) = default;
-};
-
-struct IdentityHash {
-  std::size_t operator()(const Identity& identity) const {
-    std::uint64_t hash = detail::HashBytes(identity.key);
-    hash = detail::HashCombine(hash, static_cast<std::uint64_t>(identity.start));
-    return detail::HashCombine(hash, static_cast<std::uint64_t>(identity.end) ^ identity.view << 48);
-  }
-};
-
-struct Newest {
-  std::uint64_t pane = 0;
-  std::uint64_t order = 0;
-  std::size_t index = 0;  // among the epoch's cells
-
-  bool IsOlderThan(const Newest& other) const {
-    return std::tie(pane, order, index) < std::tie(other.pane, other.order, other.index);
-  }
-};
-
-// Marks, by their positions among the epoch's cells, those that are superseded by others.
+// Marks, by their positions among the epoch's cells, those that are superseded by others: two cells with the same view,
+// key and window are versions of one. An open hash table of positions: at most 8 bytes are touched for most cells.
 class Superseded {
  public:
   Status Find(std::span<const EpochBlock> blocks, std::span<const std::shared_ptr<CellBlockPool>> pools) {
     std::size_t cells = 0;
     for (const EpochBlock& block : blocks) cells += block.is_cells ? block.count : 0;
+    if (cells >= kCellsMax) return ResourceExhaustedError("an epoch of " + std::to_string(cells) + " cells");
     marks_.assign(cells, false);
-    absl::flat_hash_map<Identity, Newest, IdentityHash> newest;
-    newest.reserve(cells);
-    Newest next;
+    cells_.reserve(cells);
+    table_.assign(std::bit_ceil(2 * cells + 1), 0);
     for (const EpochBlock& block : blocks) {
       if (!block.is_cells) continue;
       EncodedCells walk(block, pools[block.view]->view().name);
@@ -57,12 +29,11 @@ class Superseded {
       while (true) {
         MILLRACE_ASSIGN_OR_RETURN(const bool found, walk.Next(&cell));
         if (!found) break;
-        next.pane = cell.pane;
-        next.order = cell.order;
-        Add({cell.key, cell.window_start.micros(), cell.window_end.micros(), block.view}, next, &newest);
-        ++next.index;
+        Add(block.view, cell);
       }
     }
+    table_ = {};
+    cells_ = {};
     return OkStatus();
   }
 
@@ -70,19 +41,73 @@ class Superseded {
   std::uint64_t count() const { return count_; }
 
  private:
-  void Add(const Identity& identity, const Newest& version,
-           absl::flat_hash_map<Identity, Newest, IdentityHash>* newest) {
-    const auto [found, is_new] = newest->try_emplace(identity, version);
-    if (is_new) return;
-    ++count_;
-    if (found->second.IsOlderThan(version)) {
-      marks_[found->second.index] = true;
-      found->second = version;
-    } else {
-      marks_[version.index] = true;
+  static constexpr std::size_t kCellsMax = 0xFFFF'FFFF;  // positions have 32 bits in the table
+  static constexpr std::uint64_t kTagMask = ~std::uint64_t{kCellsMax};
+
+  // What neighbouring cells share.
+  struct Run {
+    std::size_t view = 0;
+    Timestamp start;
+    Timestamp end;
+    std::uint64_t order = 0;
+    std::uint64_t hash = 0;  // of view and window
+  };
+  struct Place {
+    std::string_view key;
+    std::uint64_t pane = 0;
+    std::size_t run = 0;
+  };
+
+  const Run& RunOf(std::size_t view, const EncodedCell& cell) {
+    if (!runs_.empty()) {
+      const Run& last = runs_.back();
+      if (last.view == view && last.start == cell.window_start && last.end == cell.window_end &&
+          last.order == cell.order) {
+        return last;
+      }
+    }
+    std::uint64_t hash = detail::HashWord(view);
+    hash = detail::HashCombine(hash, static_cast<std::uint64_t>(cell.window_start.micros()));
+    hash = detail::HashCombine(hash, static_cast<std::uint64_t>(cell.window_end.micros()));
+    runs_.push_back({view, cell.window_start, cell.window_end, cell.order, hash});
+    return runs_.back();
+  }
+
+  void Add(std::size_t view, const EncodedCell& cell) {
+    const std::uint64_t hash = detail::HashCombine(detail::HashBytes(cell.key), RunOf(view, cell).hash);
+    const std::size_t index = cells_.size();
+    cells_.push_back({cell.key, cell.pane, runs_.size() - 1});
+    const std::uint64_t entry = (hash & kTagMask) | (index + 1);
+    for (std::size_t at = hash & (table_.size() - 1);; at = (at + 1) & (table_.size() - 1)) {
+      if (table_[at] == 0) {
+        table_[at] = entry;
+        return;
+      }
+      if ((table_[at] & kTagMask) != (entry & kTagMask)) continue;
+      const std::size_t other = (table_[at] & ~kTagMask) - 1;
+      if (!IsSameCell(cells_[other], cells_[index])) continue;
+      ++count_;
+      const bool is_older = IsOlder(cells_[other], cells_[index]);
+      marks_[is_older ? other : index] = true;
+      if (is_older) table_[at] = entry;
+      return;
     }
   }
 
+  bool IsSameCell(const Place& a, const Place& b) const {
+    const Run& run_a = runs_[a.run];
+    const Run& run_b = runs_[b.run];
+    return a.key == b.key && run_a.view == run_b.view && run_a.start == run_b.start && run_a.end == run_b.end;
+  }
+  // `b` comes behind `a` in the epoch.
+  bool IsOlder(const Place& a, const Place& b) const {
+    if (a.pane != b.pane) return a.pane < b.pane;
+    return runs_[a.run].order <= runs_[b.run].order;
+  }
+
+  std::vector<Run> runs_;
+  std::vector<Place> cells_;
+  std::vector<std::uint64_t> table_;  // 0, or the high half of a hash and a position + 1
   std::vector<bool> marks_;
   std::uint64_t count_ = 0;
 };
