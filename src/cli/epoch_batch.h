@@ -46,6 +46,8 @@ class EpochBlockWriter {
   static EpochBlockWriter ForCells(std::size_t view) { return EpochBlockWriter(kCells, view); }
   static EpochBlockWriter ForLetters() { return EpochBlockWriter(kLetters, 0); }
 
+  /// Makes room for so many bytes at once.
+  void Reserve(std::size_t bytes) { bytes_.reserve(bytes); }
   /// Cells of the block's view. `order` is not less than at the call before.
   void AddCells(const ViewDescriptor& view, std::uint64_t order, std::span<const Cell> cells);
   void AddLetters(std::span<const DeadLetterRow> letters);

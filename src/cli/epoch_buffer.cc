@@ -52,7 +52,11 @@ Status EpochBuffer::WaitForRoom(std::unique_lock<std::mutex>& lock) {
 
 EpochBlockWriter EpochBuffer::TakeOpen(std::vector<EpochBlockWriter>* open, const EpochBlockWriter& empty) {
   ++writers_;
-  if (open->empty()) return empty;
+  if (open->empty()) {
+    EpochBlockWriter fresh = empty;
+    fresh.Reserve(options_.block_bytes + options_.block_bytes / 8);
+    return fresh;
+  }
   EpochBlockWriter block = std::move(open->back());
   open->pop_back();
   return block;

@@ -31,6 +31,7 @@ class EpochSinks final : public ResultSinks {
   Status Write(std::string_view view, std::span<const Cell> cells) override;
   Status WriteLetters(std::vector<DeadLetterRow> letters) override;
   StatusOr<EpochBatch> Snapshot(std::uint64_t epoch) override {
+    if (attempt_ == 0) return InternalError("a barrier came before Restore");
     return buffer_.Snapshot(epoch, options_.generation, attempt_);
   }
   Status CommitEpoch(std::uint64_t epoch) override { return buffer_.Commit(epoch); }
