@@ -1,9 +1,12 @@
 // Any bytes as the files of a checkpoint: a damaged manifest or data file must give an error, never other bytes than
 // those that were written. The first byte chooses what is damaged.
+#include <xxhash.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -35,6 +38,14 @@ void CheckManifest(std::string_view text) {
   if (!again.ok() || storage::ManifestText(*again) != written) std::abort();
 }
 
+/// Any text as the second line, with the first line that belongs to it.
+void CheckManifestBody(std::string_view text) {
+  const std::string body = std::string(text) + "\n";
+  const std::uint64_t checksum = XXH3_64bits_withSeed(body.data(), body.size(), storage::kCheckpointFormat);
+  CheckManifest("{\"format\":" + std::to_string(storage::kCheckpointFormat) + ",\"bytes\":" +
+                std::to_string(body.size()) + ",\"checksum\":" + std::to_string(checksum) + "}\n" + body);
+}
+
 /// Any bytes over a part of the data file.
 void CheckData(std::uint8_t place, std::string_view bytes) {
   base::SimulatedFileSystem files({});
@@ -56,9 +67,10 @@ void CheckData(std::uint8_t place, std::string_view bytes) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 2) return 0;
   const std::string_view in(reinterpret_cast<const char*>(data) + 2, size - 2);
-  switch (data[0] % 3) {
+  switch (data[0] % 4) {
     case 0: CheckManifest(in); break;
     case 1: CheckData(data[1], in); break;
+    case 2: CheckManifestBody(in); break;
     default: static_cast<void>(storage::ParseAttempt(in)); break;
   }
   return 0;
