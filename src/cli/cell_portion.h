@@ -69,6 +69,8 @@ struct DeadLetterRow {
   std::string element;
   std::optional<Timestamp> event_time;  // empty where the element had none
   Timestamp written_at;
+  std::optional<Timestamp> window_start = {};  // of an element that came too late
+  std::optional<Timestamp> window_end = {};
 };
 
 /// What is handed to the stores at once. Filled under a lock, then shared and read only.

@@ -10,6 +10,9 @@ namespace millrace::cli::batch_layout {
 inline constexpr std::string_view kMagic = "MREB";
 inline constexpr std::uint64_t kVersion = 1;
 inline constexpr std::size_t kBlockHeadBytes = 24;
+/// Flags of a dead letter.
+inline constexpr unsigned kHasEventTime = 1;
+inline constexpr unsigned kHasWindow = 2;
 inline constexpr std::uint8_t kCellsKind = 1;
 inline constexpr std::uint8_t kLettersKind = 2;
 inline constexpr unsigned kTimingMask = 3;

@@ -193,10 +193,17 @@ StatusOr<std::vector<DeadLetterRow>> DecodeLetters(const EpochBlock& block) {
     if (!TakeText(&rest, &letter.name)) return damaged("name");
     if (!TakeText(&rest, &letter.step)) return damaged("step");
     if (!TakeText(&rest, &letter.element)) return damaged("element");
-    if (rest.empty() || static_cast<unsigned char>(rest[0]) > 1) return damaged("event time");
-    const bool has_time = rest[0] == 1;
+    constexpr unsigned kAllFlags = batch_layout::kHasEventTime | batch_layout::kHasWindow;
+    const unsigned flags = rest.empty() ? ~0U : static_cast<unsigned char>(rest[0]);
+    if (flags > kAllFlags) return damaged("flags");
     rest.remove_prefix(1);
+    const bool has_time = (flags & batch_layout::kHasEventTime) != 0;
     if (has_time && !TakeTime(&rest, &letter.event_time.emplace())) return damaged("event time");
+    const bool has_window = (flags & batch_layout::kHasWindow) != 0;
+    if (has_window &&
+        !(TakeTime(&rest, &letter.window_start.emplace()) && TakeTime(&rest, &letter.window_end.emplace()))) {
+      return damaged("window");
+    }
     if (!TakeTime(&rest, &letter.written_at)) return damaged("time of writing");
     letters.push_back(std::move(letter));
   }

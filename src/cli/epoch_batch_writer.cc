@@ -94,8 +94,14 @@ void EpochBlockWriter::AddLetters(std::span<const DeadLetterRow> letters) {
     AppendText(letter.name, &bytes_);
     AppendText(letter.step, &bytes_);
     AppendText(letter.element, &bytes_);
-    bytes_.push_back(letter.event_time ? 1 : 0);
+    const bool has_window = letter.window_start && letter.window_end;
+    bytes_.push_back(static_cast<char>((letter.event_time ? batch_layout::kHasEventTime : 0) |
+                                       (has_window ? batch_layout::kHasWindow : 0)));
     if (letter.event_time) AppendTime(*letter.event_time, &bytes_);
+    if (has_window) {
+      AppendTime(*letter.window_start, &bytes_);
+      AppendTime(*letter.window_end, &bytes_);
+    }
     AppendTime(letter.written_at, &bytes_);
   }
   count_ += static_cast<std::uint32_t>(letters.size());

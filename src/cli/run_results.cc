@@ -25,6 +25,10 @@ class LetterSink final : public DeadLetterSink {
       DeadLetterRow row{
           .name = letter.name, .step = letter.step, .element = letter.element, .event_time = {}, .written_at = now};
       if (letter.event_time != Timestamp::Min()) row.event_time = letter.event_time;
+      if (letter.window) {
+        row.window_start = letter.window->start;
+        row.window_end = letter.window->is_global() ? Timestamp::Max() : letter.window->end;
+      }
       rows.push_back(std::move(row));
     }
     return sinks_->WriteLetters(std::move(rows));

@@ -25,7 +25,8 @@ Status MakeDeadLetterTable(const columnar::Database& database) {
   MILLRACE_ASSIGN_OR_RETURN(columnar::Connection connection, database.Connect());
   return connection.Execute(
       std::string("CREATE TABLE IF NOT EXISTS ") + kDeadLettersTable +
-      " (name VARCHAR, step VARCHAR, element VARCHAR, event_time TIMESTAMP, written_at TIMESTAMP)");
+      " (name VARCHAR, step VARCHAR, element VARCHAR, event_time TIMESTAMP, written_at TIMESTAMP, "
+      "window_start TIMESTAMP, window_end TIMESTAMP)");
 }
 
 }  // namespace

@@ -172,13 +172,26 @@ void CombineOperator::SetDeadline(const BoundedWindow& window, std::int64_t dead
   deadline.at_micros = std::min(deadline.at_micros, deadline_micros);
 }
 
-void CombineOperator::CountLate(const BoundedWindow& window, std::int64_t elements) {
+void CombineOperator::DropLate(const BoundedWindow& window, bool is_slice, Timestamp time, const void* element) {
   if (!context().streaming()) {
     throw detail::PipelineFailure(DataLossError(
         context().label() + ": an element came for the window " + window.ToString() +
         " after its source had said that no more would; check the source's watermark or file statistics"));
   }
-  detail::Add(context().metrics().Cell(detail::MetricKind::kCounter, "late_dropped").count, elements);
+  const std::vector<BoundedWindow> windows =
+      is_slice ? engine::WindowsOfSlice(settings_.windowing.window_fn, window) : std::vector<BoundedWindow>{window};
+  for (const BoundedWindow& of : windows) {
+    if (!windows_.Expired(of)) continue;
+    detail::Add(context().metrics().Cell(detail::MetricKind::kCounter, "late_dropped").count, 1);
+    context().RecordLate(of, time, element);
+  }
+}
+
+bool CombineOperator::MayBeLateElsewhere(const BoundedWindow& window, bool is_slice) const {
+  if (!is_slice) return settings_.windowing.ExpiryOf(window) < sent_watermark_;
+  // The first of its windows expires first.
+  const std::vector<BoundedWindow> windows = engine::WindowsOfSlice(settings_.windowing.window_fn, window);
+  return settings_.windowing.ExpiryOf(windows.front()) < sent_watermark_;
 }
 
 }  // namespace millrace::exec

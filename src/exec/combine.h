@@ -25,6 +25,7 @@ class CombineOperator final : public detail::Operator, private detail::WindowGat
   void ProcessRemote(detail::BatchBase& batch) override;
   void FlushRemote() override { FlushRemoteBefore(Timestamp::Max()); }
   void FlushRemoteBefore(Timestamp watermark) override;
+  void WatermarkSent(Timestamp watermark) override { sent_watermark_ = watermark; }
   Timestamp AdvanceWatermark(Timestamp watermark) override;
   void AdvanceProcessingTime(Timestamp now) override;
   Timestamp NextProcessingTime() const override;
@@ -40,7 +41,8 @@ class CombineOperator final : public detail::Operator, private detail::WindowGat
   bool IsOpen(const BoundedWindow& window, bool is_slice) const override;
   bool PastOnTime(const BoundedWindow& window) const override { return windows_.PastOnTime(window); }
   void SetDeadline(const BoundedWindow& window, std::int64_t deadline_micros) override;
-  void CountLate(const BoundedWindow& window, std::int64_t elements) override;
+  void DropLate(const BoundedWindow& window, bool is_slice, Timestamp time, const void* element) override;
+  bool MayBeLateElsewhere(const BoundedWindow& window, bool is_slice) const override;
 
   Status RestoreWindows(const detail::SavedSection& section);
   void Fire(const engine::Firing& firing);
@@ -56,6 +58,7 @@ class CombineOperator final : public detail::Operator, private detail::WindowGat
   CombineSettings settings_;
   detail::AggregatePlan plan_;
   engine::WindowSet windows_;
+  Timestamp sent_watermark_ = Timestamp::Min();  // to the other workers
   std::map<BoundedWindow, Deadline> deadlines_;  // of processing time
   bool any_window_ = false;
 };

@@ -37,6 +37,8 @@ class Planner {
     PlanNode node;
     node.label = transform.label;
     for (const int input : transform.inputs) Append(node.inputs, producers_[static_cast<std::size_t>(input)]);
+    if (!transform.inputs.empty()) node.input_type = graph_.pcollection(transform.inputs[0]).type->type;
+    node.late = sinks_.late;
     node.outputs = static_cast<int>(transform.outputs.size());
     node.make = std::move(make);
     const int index = static_cast<int>(plan_.nodes.size());
@@ -75,6 +77,8 @@ class Planner {
     node.make = use.make_collector;
     node.keyed = true;
     node.is_collector = true;
+    node.input_type = graph_.pcollection(use.pcollection).type->type;
+    node.late = sinks_.late;
     node.side_window_fn = graph_.pcollection(use.pcollection).windowing.window_fn;
     plan_.nodes.push_back(std::move(node));
     return static_cast<int>(plan_.nodes.size()) - 1;

@@ -28,8 +28,10 @@ struct PlanNode {
   const detail::ReadPayload* read = nullptr;  // of a source
   std::vector<int> side_inputs;               // collector nodes, in the order of the DoFn's parameters
   bool is_collector = false;
-  WindowFn side_window_fn;  // of a collector: the windows of the side input
-  std::vector<int> gates;   // of a source: collectors that are to be complete before it is read
+  const Type* input_type = nullptr;  // null where it has no schema
+  DeadLetterSink* late = nullptr;    // takes what comes too late; may be null
+  WindowFn side_window_fn;           // of a collector: the windows of the side input
+  std::vector<int> gates;            // of a source: collectors that are to be complete before it is read
   detail::OperatorFactory make;
 };
 
@@ -41,6 +43,8 @@ struct Plan {
 struct PlanSinks {
   ViewSink* views = nullptr;
   DeadLetterSink* dead_letters = nullptr;
+  /// Takes elements that come after the allowed lateness, named "late". Null: they are only counted.
+  DeadLetterSink* late = nullptr;
 };
 
 /// The graph must have been validated and must outlive the plan.

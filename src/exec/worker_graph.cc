@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "millrace/core/json.h"
+
 namespace millrace::exec {
 
 // An operator with its surroundings, and the context that it sees.
@@ -38,6 +40,13 @@ struct WorkerGraph::Node final : detail::OperatorContext {
   }
   detail::SideInputValue GetSideInput(int i, const BoundedWindow& window) override {
     return environment.GetSideInput(plan.side_inputs[static_cast<std::size_t>(i)], window);
+  }
+  void RecordLate(const BoundedWindow& window, Timestamp time, const void* element) override {
+    if (plan.late == nullptr) return;
+    DeadLetter letter{.name = kLateName, .step = plan.label, .element = {}, .event_time = time, .window = window};
+    if (plan.input_type != nullptr) json::Append(*plan.input_type, element, &letter.element);
+    const Status written = plan.late->Write({&letter, 1});
+    if (!written.ok()) throw detail::PipelineFailure(written.WithContext(plan.label));
   }
   bool stopping() const override { return environment.stopping(); }
   bool reading_ends() const override { return environment.reading_ends(); }
@@ -149,6 +158,7 @@ Timestamp WorkerGraph::LocalWatermark(const Node& node) const {
 void WorkerGraph::SendWatermark(Node& node, Timestamp local) {
   if (local <= node.sent_watermark) return;
   node.sent_watermark = local;
+  node.op->WatermarkSent(local);
   for (int to = 0; to < environment_.workers(); ++to) {
     if (to != environment_.worker()) environment_.SendWatermark(node.index, to, local);
   }
@@ -239,6 +249,7 @@ Status WorkerGraph::Restore(const std::vector<RestoredNode>& restored) {
     node.input_watermark = from.input_watermark;
     node.output_watermark = from.output_watermark;
     node.sent_watermark = from.input_watermark;
+    node.op->WatermarkSent(from.input_watermark);
     for (int from_worker = 0; from_worker < (node.plan.keyed ? environment_.workers() : 1); ++from_worker) {
       node.channels.Advance(static_cast<std::size_t>(from_worker), from.input_watermark);
     }

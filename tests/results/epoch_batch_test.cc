@@ -153,7 +153,7 @@ TEST(EpochBatchTest, WhatIsWrongIsNamed) {
   EXPECT_THAT(told(WithBytes(kCells - 47, "\x7f")), HasSubstr("view pages, cell 0, value: it is cut off"));
   EXPECT_THAT(told(WithBytes(kCells - 49, "\x02")), HasSubstr("view pages, cell 1, run: its count"));
   EXPECT_THAT(told(WithBytes(kLetters - 24, "\x7f")), HasSubstr("dead letter 0, name"));
-  EXPECT_THAT(told(WithBytes(kLetters - 30, "\x02")), HasSubstr("dead letter 0, event time"));
+  EXPECT_THAT(told(WithBytes(kLetters - 30, "\x04")), HasSubstr("dead letter 0, flags"));
 }
 
 TEST(EpochBatchTest, AKeyThatDoesNotDecodeIsNamed) {

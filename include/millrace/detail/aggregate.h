@@ -43,9 +43,20 @@ class WindowGate {
   virtual bool PastOnTime(const BoundedWindow& window) const = 0;
   /// Some key of the window wants to fire at that processing time.
   virtual void SetDeadline(const BoundedWindow& window, std::int64_t deadline_micros) = 0;
-  /// That many (element, window) pairs were dropped because they came after the allowed lateness.
-  virtual void CountLate(const BoundedWindow& window, std::int64_t elements) = 0;
+  /// An element of the input has come for the window, or for the windows of the slice, of which those that have expired
+  /// do without it.
+  virtual void DropLate(const BoundedWindow& window, bool is_slice, Timestamp time, const void* element) = 0;
+  /// Other workers may know by now, or soon, that the window (one of those of the slice) has expired: an element for it
+  /// is sent as it is, so that its owner can decide, and keep it if it is late.
+  virtual bool MayBeLateElsewhere(const BoundedWindow& window, bool is_slice) const = 0;
 };
+
+/// The failure of a partial accumulator that comes for a window which has expired: its elements can no longer be told
+/// apart, so whoever sent it should have sent them as they were.
+inline Status LatePartial(const OperatorContext& context, const BoundedWindow& window) {
+  return InternalError(context.label() + ": elements were combined for the expired window " + window.ToString() +
+                       " before it was known that they are late");
+}
 
 class AggregateKernel {
  public:

@@ -34,7 +34,7 @@ class CombineKernel final : public AggregateKernel {
     self_ = context.worker();
     workers_ = context.workers();
     output_.Open(context.output(0));
-    if (workers_ > 1) outbound_.Open(context, plan);
+    if (workers_ > 1) outbound_.Open(context, plan, gate);
   }
 
   void Add(BatchBase& batch) override {
@@ -233,9 +233,8 @@ class CombineKernel final : public AggregateKernel {
         i = end;
         continue;
       }
-      if ((current_ == nullptr || current_window_ != window || current_is_slice_) &&
-          !Seek(window, static_cast<std::int64_t>(end - i))) {
-        i = end;
+      if ((current_ == nullptr || current_window_ != window || current_is_slice_) && !Seek(window)) {
+        for (; i < end; ++i) DropLate(rows, i, window, false);
         continue;
       }
       auto& entry = current_->once.FindOrInsert(HashAt(i), SingleKey{}, [this] { return fn_.CreateAccumulator(); });
@@ -269,17 +268,20 @@ class CombineKernel final : public AggregateKernel {
           fn.ForEachWindow(time, [&](const BoundedWindow& window) { AddInWindow(rows, i, window); });
           continue;
         }
-        if (slices ? !SeekSlice(SliceAt(fn, plan_.slice_micros, time), 1) : !Seek(fn.At(fn.LastStart(time)), 1))
+        const BoundedWindow window = slices ? SliceAt(fn, plan_.slice_micros, time) : fn.At(fn.LastStart(time));
+        if (slices ? !SeekSlice(window) : !Seek(window)) {
+          DropLate(rows, i, window, slices);
           continue;
+        }
       }
-      if (current_expired_ > 0) gate_->CountLate(current_window_, current_expired_);
+      if (current_expired_ > 0) DropLate(rows, i, current_window_, true);
       AddValue(HashAt(i), rows.values[i]);
     }
   }
 
   void AddInWindow(Batch<Row>& rows, std::size_t index, const BoundedWindow& window) {
     if (current_ == nullptr || current_window_ != window || current_is_slice_) {
-      if (!Seek(window, 1)) return;
+      if (!Seek(window)) return DropLate(rows, index, window, false);
     }
     AddValue(HashAt(index), rows.values[index]);
   }
@@ -317,9 +319,9 @@ class CombineKernel final : public AggregateKernel {
       PartialRow& row = rows.values[i];
       const BoundedWindow& window = rows.windows.each[i];
       if (current_ == nullptr || current_window_ != window || current_is_slice_ != row.is_slice) {
-        if (row.is_slice ? !SeekSlice(window, row.count) : !Seek(window, row.count)) continue;
+        const bool open = row.is_slice ? SeekSlice(window) : Seek(window);
+        if (!open || current_expired_ > 0) throw PipelineFailure(LatePartial(*context_, window));
       }
-      if (current_expired_ > 0) gate_->CountLate(window, current_expired_ * row.count);
       if (plan_.panes) {
         auto& entry = current_->panes.FindOrInsert(row.hash, row.key,
                                                    [this] { return Paned<Accumulator>{fn_.CreateAccumulator(), {}}; });
@@ -336,12 +338,13 @@ class CombineKernel final : public AggregateKernel {
     }
   }
 
-  // Makes `window` the current one; false if `elements` for it are late.
-  bool Seek(const BoundedWindow& window, std::int64_t elements) {
-    if (!gate_->Admit(window)) {
-      gate_->CountLate(window, elements);
-      return false;
-    }
+  void DropLate(const Batch<Row>& rows, std::size_t index, const BoundedWindow& window, bool is_slice) {
+    gate_->DropLate(window, is_slice, rows.timestamps[index], &rows.values[index]);
+  }
+
+  // Makes `window` the current one; false if it has expired.
+  bool Seek(const BoundedWindow& window) {
+    if (!gate_->Admit(window)) return false;
     current_ = &spares_.StoreOf(stores_, window);
     current_window_ = window;
     current_is_slice_ = false;
@@ -350,13 +353,9 @@ class CombineKernel final : public AggregateKernel {
     return true;
   }
 
-  bool SeekSlice(const BoundedWindow& slice, std::int64_t elements) {
+  bool SeekSlice(const BoundedWindow& slice) {
     int expired = 0;
-    const int open = gate_->AdmitSlice(slice, &expired);
-    if (open == 0) {
-      gate_->CountLate(slice, expired * elements);
-      return false;
-    }
+    if (gate_->AdmitSlice(slice, &expired) == 0) return false;
     current_ = &spares_.StoreOf(slices_, slice);
     current_window_ = slice;
     current_is_slice_ = true;

@@ -53,8 +53,9 @@ class CombineOutbound {
 
   explicit CombineOutbound(const Fn& fn) : fn_(fn) {}
 
-  void Open(OperatorContext& context, const AggregatePlan& plan) {
+  void Open(OperatorContext& context, const AggregatePlan& plan, const WindowGate& gate) {
     context_ = &context;
+    gate_ = &gate;
     slice_micros_ = plan.slice_micros;
     panes_ = plan.panes;
     outboxes_.resize(static_cast<std::size_t>(context.workers()));
@@ -82,7 +83,10 @@ class CombineOutbound {
   void AddRun(Batch<Row>& rows, std::size_t from, std::size_t end, const BoundedWindow& window) {
     const std::uint64_t hash = KeyHash(SingleKey{});
     if constexpr (kLift) {
-      Seek(window, false);
+      if (!Seek(window, false)) {
+        for (; from < end; ++from) shuffle_.Add(rows, from, hash);
+        return;
+      }
       Lifted& lifted = Find(hash, SingleKey{});
       lifted.count += static_cast<std::int64_t>(end - from);
       for (; from < end; ++from) fn_.AddInput(lifted.accumulator, rows.values[from]);
@@ -134,24 +138,39 @@ class CombineOutbound {
     }
   }
 
-  // Adds the row to the partial accumulators of its windows.
-  void Lift(const Batch<Row>& rows, std::size_t index, std::uint64_t hash) {
+  // Adds the row to the partial accumulators of its windows, or sends it as it is if it may be late for one of them.
+  void Lift(Batch<Row>& rows, std::size_t index, std::uint64_t hash) {
     const Timestamp time = rows.timestamps[index];
     const WindowColumn& windows = rows.windows;
+    bool in_time = true;
     if (windows.kind != WindowColumn::Kind::kImplicit) {
-      Seek(windows.Of(index, time), false);
+      in_time = Seek(windows.Of(index, time), false);
     } else if (windows.many() && (slice_micros_ == 0 || windows.fn.NearEndsOfTime(time))) {
-      windows.fn.ForEachWindow(time, [&](const BoundedWindow& window) {
-        Seek(window, false);
-        AddRow(hash, rows.values[index]);
-      });
-      return;
+      return LiftInEach(rows, index, hash);
     } else if (current_ == nullptr || current_target_.is_slice != windows.many() ||
                !(current_target_.window.start <= time && time < current_target_.window.end)) [[unlikely]] {
-      Seek(windows.many() ? SliceAt(windows.fn, slice_micros_, time) : windows.fn.At(windows.fn.LastStart(time)),
-           windows.many());
+      in_time =
+          Seek(windows.many() ? SliceAt(windows.fn, slice_micros_, time) : windows.fn.At(windows.fn.LastStart(time)),
+               windows.many());
     }
-    AddRow(hash, rows.values[index]);
+    if (in_time) [[likely]] {
+      AddRow(hash, rows.values[index]);
+    } else {
+      shuffle_.Add(rows, index, hash);
+    }
+  }
+
+  void LiftInEach(Batch<Row>& rows, std::size_t index, std::uint64_t hash) {
+    const WindowFn& fn = rows.windows.fn;
+    const Timestamp time = rows.timestamps[index];
+    bool in_time = true;
+    fn.ForEachWindow(
+        time, [&](const BoundedWindow& window) { in_time = in_time && !gate_->MayBeLateElsewhere(window, false); });
+    if (!in_time) return shuffle_.Add(rows, index, hash);
+    fn.ForEachWindow(time, [&](const BoundedWindow& window) {
+      Seek(window, false);
+      AddRow(hash, rows.values[index]);
+    });
   }
 
   void AddRow(std::uint64_t hash, const Row& row) {
@@ -170,10 +189,12 @@ class CombineOutbound {
         .value;
   }
 
-  // Makes the table of a window or slice the current one.
-  void Seek(const BoundedWindow& window, bool is_slice) {
+  // Makes the table of a window or slice the current one; false if other workers may know that it has expired. What is
+  // in a table is shipped before they learn that.
+  bool Seek(const BoundedWindow& window, bool is_slice) {
     const Target target{window, is_slice};
-    if (current_ != nullptr && current_target_ == target) return;
+    if (current_ != nullptr && current_target_ == target) return true;
+    if (gate_->MayBeLateElsewhere(window, is_slice)) return false;
     const auto [it, fresh] = tables_.try_emplace(target);
     if (fresh && !spares_.empty()) {
       it->second = std::move(spares_.back());
@@ -181,6 +202,7 @@ class CombineOutbound {
     }
     current_ = &it->second;
     current_target_ = target;
+    return true;
   }
 
   // Moves into the outboxes what belongs to windows whose last timestamp is not after `watermark`.
@@ -221,6 +243,7 @@ class CombineOutbound {
 
   const Fn& fn_;
   OperatorContext* context_ = nullptr;
+  const WindowGate* gate_ = nullptr;
   std::int64_t slice_micros_ = 0;
   bool panes_ = false;
   std::map<Target, Table> tables_;

@@ -88,6 +88,8 @@ class OperatorContext {
   virtual SideInputValue GetSideInput(int index, const BoundedWindow& window) = 0;
   /// The pipeline is being cancelled: sources stop claiming.
   virtual bool stopping() const = 0;
+  /// An element of the input was dropped for `window`, which had expired: it is kept with the dead letters of the run.
+  virtual void RecordLate(const BoundedWindow& window, Timestamp time, const void* element) = 0;
   /// Sources take what they have not read yet as the end of their input.
   virtual bool reading_ends() const = 0;
 };
@@ -119,6 +121,8 @@ class Operator {
   virtual void FlushRemote() {}
   /// Ships what other workers need before they learn that the watermark here is `watermark`.
   virtual void FlushRemoteBefore(Timestamp /*watermark*/) { FlushRemote(); }
+  /// The other workers have been told of this worker's part of the input watermark.
+  virtual void WatermarkSent(Timestamp /*watermark*/) {}
   /// The input watermark has advanced to `watermark`: fires what is due and gives the output watermark.
   virtual Timestamp AdvanceWatermark(Timestamp watermark) { return watermark; }
   /// Something is due at the watermark that the operator has: `AdvanceWatermark` is called though it has not moved.

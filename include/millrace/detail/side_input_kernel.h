@@ -140,6 +140,7 @@ class SideInputKernel final : public SideInputOperator {
   void Add(const BoundedWindow& window, Batch<T>& rows, std::size_t row) {
     if (window.end <= watermark_) {
       detail::Add(context().metrics().Cell(MetricKind::kCounter, "late_dropped").count, 1);
+      context().RecordLate(window, rows.timestamps[row], &rows.values[row]);
       return;
     }
     const auto [open, fresh] = open_.try_emplace(window);

@@ -200,6 +200,7 @@ class StatefulKernel final : public DoFnKernel<D>, private TimerRequests {
       const BoundedWindow window = rows.windows.Of(row, rows.timestamps[row]);
       if (Expired(window)) {
         detail::Add(context().metrics().Cell(MetricKind::kCounter, "late_dropped").count, 1);
+        context().RecordLate(window, rows.timestamps[row], &rows.values[row]);
         continue;
       }
       outputs_.FlushFull();

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,6 +21,7 @@
 
 #include "millrace/core/status.h"
 #include "millrace/core/timestamp.h"
+#include "millrace/core/window.h"
 #include "millrace/io/view_store.h"
 
 namespace millrace {
@@ -79,7 +81,12 @@ struct DeadLetter {
   std::string step;     // the label of the step that gave it
   std::string element;  // JSON
   Timestamp event_time;
+  /// Of an element that came after the allowed lateness: the window that did without it.
+  std::optional<BoundedWindow> window = {};
 };
+
+/// The name of the dead letters that are elements which came too late; `step` is the step that dropped them.
+inline constexpr const char* kLateName = "late";
 
 /// Takes dead letters. Thread safe. An error fails the run.
 class DeadLetterSink : public EpochSink {

@@ -99,7 +99,9 @@ class Run {
 
   Status Start() {
     started_ = Clock::now();
-    exec::PlanSinks sinks{.views = options_.views.get(), .dead_letters = options_.dead_letters.get()};
+    exec::PlanSinks sinks{.views = options_.views.get(),
+                          .dead_letters = options_.dead_letters.get(),
+                          .late = options_.dead_letters.get()};
     if (sinks.dead_letters == nullptr) {
       log_letters_ = std::make_unique<LogDeadLetters>();
       sinks.dead_letters = log_letters_.get();
