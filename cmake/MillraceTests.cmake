@@ -92,7 +92,11 @@ function(millrace_tool_tests)
     cmake_path(GET topic FILENAME topic)
     get_filename_component(name "${test}" NAME_WE)
     add_test(NAME ${topic}.${name} COMMAND Python3::Interpreter "${test}")
-    set_tests_properties(${topic}.${name} PROPERTIES LABELS tools TIMEOUT 120)
+    set_tests_properties(${topic}.${name} PROPERTIES LABELS tools TIMEOUT 120
+      ENVIRONMENT "MILLRACE_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+    if(topic STREQUAL "crash")  # many processes, and at the level long many kills
+      set_tests_properties(${topic}.${name} PROPERTIES TIMEOUT 3600 PROCESSORS 2)
+    endif()
   endforeach()
   add_test(NAME tidy COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tools/tidy" "${PROJECT_SOURCE_DIR}")
   set_tests_properties(tidy PROPERTIES LABELS tools TIMEOUT 120)
