@@ -289,11 +289,11 @@ TEST_F(ArchiverTest, VerifyNamesTheDamagedFile) {
   EXPECT_THAT(Problems()[0].problem, HasSubstr("No such file"));
 }
 
-TEST_F(ArchiverTest, AFullDiskIsRefusedWithoutHarm) {
+TEST_F(ArchiverTest, AFailedRoundLeavesNothing) {
   OpenLog(1);
   for (int i = 0; i < 100; ++i) Append(0, Timestamp::FromSeconds(i), "k", "some data");
   const auto archiver = Open();
-  // A folder in the place of the day's folder's files: the name cannot be given, as if there were no room.
+  // A file in the place of the day's folder: the archive's file cannot be given its name.
   std::filesystem::create_directories(folder_ + "/archive/clicks");
   std::ofstream(folder_ + "/archive/clicks/day=2026-11-26") << "in the way";
   const Status refused = archiver->ArchiveClosed(true).status();
