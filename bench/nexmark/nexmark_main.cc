@@ -1,4 +1,5 @@
 // Runs a Nexmark query as a pipeline of the SDK on the native runner, and prints one line of figures.
+#include <atomic>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -23,7 +24,9 @@ int Fail(const Status& status, int code) {
 constexpr char kOwnHelp[] =
     "  --threads=N         worker threads [1]\n"
     "  --mode=MODE         streaming or batch [streaming]\n"
-    "  --bundle=N          elements that a source reads before timers and watermarks are looked after [16384]\n";
+    "  --bundle=N          elements that a source reads before timers and watermarks are looked after [16384]\n"
+    "  --checkpoint_interval=MS  a durable checkpoint each so many milliseconds; 0: none [0]\n"
+    "  --checkpoint_folder=DIR   where they are kept; a run goes on from what it finds there\n";
 
 StatusOr<RunOptions> TakeRunOptions(Options& options) {
   RunOptions run;
@@ -37,6 +40,16 @@ StatusOr<RunOptions> TakeRunOptions(Options& options) {
   StatusOr<std::uint64_t> bundle = ParseCount("bundle", options.Take("bundle").value_or("16384"));
   if (!bundle.ok()) return bundle.status();
   run.bundle_elements = static_cast<std::int64_t>(*bundle);
+  StatusOr<std::uint64_t> interval =
+      ParseCount("checkpoint_interval", options.Take("checkpoint_interval").value_or("0"));
+  if (!interval.ok()) return interval.status();
+  const std::string folder = options.Take("checkpoint_folder").value_or("");
+  if (*interval > 0 && folder.empty()) return InvalidArgumentError("--checkpoint_interval needs --checkpoint_folder");
+  if (*interval > 0) {
+    run.checkpoints = CheckpointOptions{.folder = folder,
+                                        .interval = std::chrono::milliseconds(*interval),
+                                        .job_name = std::string(QueryName(options.query))};
+  }
   return run;
 }
 
@@ -52,6 +65,8 @@ int Main(const std::vector<std::string>& arguments) {
   if (Status status = RejectUnknown(*options); !status.ok()) return Fail(status, kExitWrongUsage);
 
   Pools::Get();  // built before the measurement, as in the loop
+  std::atomic<std::int64_t> checkpoints = 0;
+  if (run->checkpoints) run->checkpoints->on_commit = [&checkpoints](std::uint64_t) { ++checkpoints; };
   const RunMeter meter;
   Pipeline pipeline;
   auto result = std::make_shared<CheckResult>();
@@ -65,6 +80,7 @@ int Main(const std::vector<std::string>& arguments) {
                    .check = result->check.ToString(SumsOfCheck(options->query)),
                    .extra = {{"strings", JsonQuoted(options->owned_strings ? "owned" : "pooled")}}};
   meter.Finish(report);
+  if (run->checkpoints) report.extra.emplace_back("checkpoints", std::to_string(checkpoints));
   const std::string text = options->format == OutputFormat::kJson ? ToJson(report) : ToText(report);
   std::printf("%s\n", text.c_str());
   return 0;
