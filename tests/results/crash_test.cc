@@ -19,13 +19,11 @@ void KillAgainAndAgain(ProgramOptions options, std::int64_t kills) {
   const Folder folder;
   options.data_dir = folder.path();
   const std::string generation = folder.path() + "/generation-1";
-  std::int64_t killed = 0;
   for (std::int64_t i = 1; i <= kills; ++i) {
     options.kill_seed = seed * 1'000'000 + static_cast<std::uint64_t>(i);
     SCOPED_TRACE("kill " + std::to_string(i) + ", kill_seed " + std::to_string(options.kill_seed));
     const Ended ended = RunVisits(options);
     ASSERT_TRUE(ended.signal == SIGKILL) << ended.exit_code << " " << ended.err;
-    ++killed;
     if (std::filesystem::exists(generation + "/warehouse.duckdb")) ExpectWholeEpochs(options, generation);
     if (::testing::Test::HasFailure()) return;
   }
