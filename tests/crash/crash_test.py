@@ -91,7 +91,7 @@ class CrashTest(unittest.TestCase):
             work.kill_until(kills)
             work.finish()
             self.assertEqual(scenario.differences_of_the_log(), [])
-            self.assertEqual(scenario.check("check.sql"), [])
+            self.assertEqual(scenario.check("check_live.sql"), [])
             self.assertEqual(scenario.check("check_dead_letters.sql"), [])
             twice = scenario.rows("SELECT step, element, window_start FROM dead_letters WHERE name = 'late' "
                                   "GROUP BY ALL HAVING count(*) > 1")

@@ -47,7 +47,7 @@ class FaultTest(unittest.TestCase):
         self.assertEqual(self.scenario.differences_of_the_log(), [])
 
     def check_views(self):
-        self.assertEqual(self.scenario.check("check.sql"), [])
+        self.assertEqual(self.scenario.check("check_live.sql"), [])
         self.assertEqual(self.scenario.check("check_dead_letters.sql"), [])
         self.assertEqual(self.scenario.differences_of_the_stores(), [])
 
