@@ -21,10 +21,10 @@ using Cut = std::vector<std::int64_t>;
 /// What topic.json holds. Never changes.
 struct TopicMetadata {
   std::int32_t format = 1;
-  std::string topic;
+  std::string topic = {};
   std::uint64_t id = 0;  // random; the checksums depend on it, so files of different topics cannot be mixed up
   std::int32_t partitions = kPartitionsDefault;
-  Timestamp created_at;
+  Timestamp created_at = {};
 };
 
 /// 1 to 200 letters, digits, and "-_.~+%" behind the first one. INVALID_ARGUMENT names the name.
