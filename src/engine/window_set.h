@@ -36,6 +36,10 @@ class WindowSet {
 
   Timestamp watermark() const { return watermark_; }
   std::size_t open() const { return expiries_.size(); }
+  /// The open window that ends first.
+  std::optional<BoundedWindow> Oldest() const {
+    return expiries_.empty() ? std::nullopt : std::optional(*expiries_.begin());
+  }
   std::vector<BoundedWindow> OpenWindows() const;
   bool IsOpen(const BoundedWindow& window) const { return expiries_.contains(window); }
   bool IsUnfired(const BoundedWindow& window) const { return unfired_.contains(window); }

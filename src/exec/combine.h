@@ -34,6 +34,8 @@ class CombineOperator final : public detail::Operator, private detail::WindowGat
   Status RestoreState(const detail::SavedSection& section) override;
   void FinishRestore(Timestamp watermark) override;
   std::size_t StateBytes() const override { return kernel_->StateBytes(); }
+  /// The windows that are open here.
+  const engine::WindowSet& windows() const { return windows_; }
 
  private:
   bool Admit(const BoundedWindow& window) override;

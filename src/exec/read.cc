@@ -21,6 +21,9 @@ struct ReadOperator::Active {
   WatermarkEstimator estimator;
   Timestamp observed = Timestamp::Min();  // the greatest event time less the declared disorder
   Timestamp resume_at = Timestamp::Min();
+  std::int64_t elements = 0;
+  Timestamp last_event_time = Timestamp::Min();
+  Timestamp last_read_at = Timestamp::Min();
 };
 
 ReadOperator::ReadOperator(const detail::ReadPayload& read) : reader_(read.make(*this)) {}
@@ -79,6 +82,23 @@ std::vector<Restriction> ReadOperator::Unfinished() const {
   return unfinished;
 }
 
+std::vector<PartitionStatus> ReadOperator::Partitions() const {
+  std::vector<PartitionStatus> partitions;
+  for (const auto& active : active_) {
+    PartitionStatus& partition = partitions.emplace_back();
+    partition.partition = active->tracker.partition();
+    partition.position = active->tracker.from();
+    if (active->tracker.to() != Restriction::kUnbounded) partition.end = active->tracker.to();
+    partition.watermark = active->Low();
+    partition.elements_read = active->elements;
+    if (active->elements == 0) continue;
+    partition.last_position = active->tracker.from() - 1;
+    partition.last_read_at = active->last_read_at;
+    if (active->last_event_time > Timestamp::Min()) partition.last_event_time = active->last_event_time;
+  }
+  return partitions;
+}
+
 Timestamp ReadOperator::Watermark() const {
   if (ended_) return Timestamp::Max();
   Timestamp low = queue_->PendingLow();
@@ -128,6 +148,9 @@ void ReadOperator::TakeBatch(detail::BatchBase& batch) {
     running_->observed = std::max(running_->observed, Timestamp::FromMicros(greatest) - limits_.max_disorder);
   }
   budget_ -= static_cast<std::int64_t>(batch.size());
+  running_->elements += static_cast<std::int64_t>(batch.size());
+  running_->last_event_time = batch.timestamps[batch.size() - 1];
+  running_->last_read_at = context().processing_time();
   batch.windows.SetUniform(BoundedWindow::Global());
   batch.panes.SetUniform(PaneInfo{});
   context().output(0).Deliver(batch);

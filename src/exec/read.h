@@ -9,6 +9,7 @@
 #include "millrace/detail/graph.h"
 #include "millrace/detail/operator.h"
 #include "millrace/detail/source_reader.h"
+#include "millrace/runner/status.h"
 
 namespace millrace::exec {
 
@@ -46,6 +47,8 @@ class ReadOperator final : public detail::Operator, private detail::SourceSink {
   Timestamp ResumeAt() const;
   /// What is still to be read of the restrictions in hand; the least event time of each is what is known by now.
   std::vector<Restriction> Unfinished() const;
+  /// The restrictions in hand, for people.
+  std::vector<PartitionStatus> Partitions() const;
   /// What has been read since the last call, if the source wants to know.
   std::vector<Restriction> TakeRead() { return std::exchange(read_, {}); }
   /// Tells the source that all computed from `read` is safe. On the worker's thread, or after the run.

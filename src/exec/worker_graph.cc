@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "exec/combine.h"
 #include "millrace/core/json.h"
 
 namespace millrace::exec {
@@ -312,6 +313,26 @@ std::int64_t WorkerGraph::elements_read() const {
 }
 
 StepMetrics WorkerGraph::Metrics(int node) const { return nodes_[static_cast<std::size_t>(node)]->container.Read(); }
+
+std::int64_t WorkerGraph::ElementsOut(int node, int output) const {
+  return nodes_[static_cast<std::size_t>(node)]->outputs[static_cast<std::size_t>(output)].elements();
+}
+
+WorkerStatus WorkerGraph::CurrentStatus() const {
+  WorkerStatus status;
+  for (const auto& node : nodes_) {
+    WorkerStatus::Node& told = status.nodes.emplace_back();
+    told.input_watermark = node->input_watermark;
+    told.output_watermark = node->output_watermark;
+    told.state_bytes = node->op->StateBytes();
+    if (const auto* combine = dynamic_cast<const CombineOperator*>(node->op.get())) {
+      told.open_windows = static_cast<std::int64_t>(combine->windows().open());
+      told.oldest_open_window = combine->windows().Oldest();
+    }
+    if (node->plan.is_source) told.partitions = node->source().Partitions();
+  }
+  return status;
+}
 
 std::int64_t WorkerGraph::ElementsOut(int node) const {
   std::int64_t sum = 0;

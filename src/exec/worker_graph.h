@@ -10,6 +10,7 @@
 #include "engine/watermark.h"
 #include "exec/plan.h"
 #include "exec/read.h"
+#include "exec/worker_status.h"
 #include "millrace/detail/operator.h"
 #include "millrace/detail/side_input_kernel.h"
 
@@ -59,7 +60,7 @@ struct RestoredNode {
   Timestamp output_watermark = Timestamp::Min();
 };
 
-/// Used by one thread, except for `Metrics` and `elements_read`, which any thread may call.
+/// Used by one thread, except for `Metrics`, `ElementsOut` and `elements_read`, which any thread may call.
 class WorkerGraph {
  public:
   WorkerGraph(const Plan& plan, WorkerEnvironment& environment, const ReadLimits& limits);
@@ -113,6 +114,9 @@ class WorkerGraph {
   /// User metrics and counts of operator `node` on this worker.
   StepMetrics Metrics(int node) const;
   std::int64_t ElementsOut(int node) const;
+  std::int64_t ElementsOut(int node, int output) const;
+  /// On the worker's thread.
+  WorkerStatus CurrentStatus() const;
 
  private:
   struct Node;

@@ -12,8 +12,10 @@
 
 #include "exec/plan.h"
 #include "millrace/io/view_sink.h"
+#include "millrace/runner/status.h"
 #include "runner/native/checkpointer.h"
 #include "runner/native/log_dead_letters.h"
+#include "runner/native/status_snapshot.h"
 #include "runner/native/worker.h"
 
 namespace millrace::native {
@@ -140,7 +142,7 @@ class Run {
 
   // Until the workers have finished: reports progress, and carries a cancellation over.
   void Watch() {
-    const bool reports = options_.on_progress != nullptr;
+    const bool reports = options_.on_progress != nullptr || options_.status != nullptr;
     const bool may_end = options_.cancel != nullptr || options_.close_windows != nullptr;
     const auto interval = std::chrono::microseconds(
         may_end ? std::min<Duration>(options_.progress_interval, std::chrono::milliseconds(20))
@@ -163,13 +165,39 @@ class Run {
       if (options_.close_windows != nullptr && options_.close_windows->load()) shared_.reading_ends.store(true);
       if (reports && running_ > 0 && Clock::now() >= next_report) {
         lock.unlock();
-        options_.on_progress(CurrentProgress(false));
+        Report(false);
         next_report = Clock::now() + options_.progress_interval;
         lock.lock();
       }
     }
     lock.unlock();
-    if (reports) options_.on_progress(CurrentProgress(true));
+    if (reports) Report(true);
+  }
+
+  void Report(bool done) {
+    if (options_.status != nullptr) PublishStatus(StateText(done));
+    if (options_.on_progress != nullptr) options_.on_progress(CurrentProgress(done));
+  }
+
+  std::string StateText(bool done) const {
+    if (cancelled_) return "stopping";
+    return done || shared_.reading_ends.load() ? "draining" : "running";
+  }
+
+  void PublishStatus(std::string state) {
+    RunStatus status = SnapshotOf(graph_, plan_, workers_);
+    status.mode = options_.streaming ? "streaming" : "batch";
+    status.state = std::move(state);
+    status.started_at = started_at_;
+    status.now = SystemNow();
+    if (result_.state == PipelineResult::State::kFailed) status.failure = result_.status.message();
+    if (checkpointer_ != nullptr) {
+      status.checkpoint = checkpointer_->status();
+      status.generation = options_.checkpoints->generation;
+      status.attempt = options_.checkpoints->attempt;
+      for (ViewStatus& view : status.views) view.committed_epoch = status.checkpoint.last_epoch;
+    }
+    options_.status->Publish(std::move(status));
   }
 
   // So that a later run goes on from where this one is stopped.
@@ -228,6 +256,9 @@ class Run {
       }
     }
     result_.wall_s = std::chrono::duration<double>(Clock::now() - started_).count();
+    if (options_.status == nullptr) return;
+    const bool failed = result_.state == PipelineResult::State::kFailed;
+    PublishStatus(failed ? "failed" : cancelled_ ? "cancelled" : "done");
   }
 
   void AddMetrics(const StepMetrics& metrics, const std::string& label, StepCounts& counts) {
@@ -246,6 +277,7 @@ class Run {
   const detail::Graph& graph_;
   const RunOptions& options_;
   Clock::time_point started_;
+  const Timestamp started_at_ = SystemNow();
   std::unique_ptr<LogDeadLetters> log_letters_;
   exec::Plan plan_;
   Shared shared_;

@@ -35,6 +35,7 @@ void Worker::Run() {
     if (shared_.hooks != nullptr) Restore();
     Loop();
     FinalizeRead();
+    TellStatus();
   } catch (const RunEnded&) {
   } catch (const detail::PipelineFailure& failure) {
     shared_.state.Fail(failure.status());
@@ -118,6 +119,19 @@ void Worker::FinalizeRead() {
   for (const auto& [node, read] : due) graph_.FinalizeSource(node, read);
 }
 
+exec::WorkerStatus Worker::AskStatus() {
+  status_wanted_.store(true, std::memory_order_relaxed);
+  const std::lock_guard lock(status_mutex_);
+  return status_;
+}
+
+void Worker::TellStatus() {
+  status_wanted_.store(false, std::memory_order_relaxed);
+  exec::WorkerStatus status = graph_.CurrentStatus();
+  const std::lock_guard lock(status_mutex_);
+  status_ = std::move(status);
+}
+
 void Worker::Loop() {
   Timestamp last_broadcast = Timestamp::Min();
   while (!graph_.done()) {
@@ -135,6 +149,7 @@ void Worker::Loop() {
     if (broadcast) last_broadcast = now_;
     graph_.PropagateWatermarks(broadcast);
     source_watermark_.store(graph_.SourceWatermark().micros(), std::memory_order_relaxed);
+    if (status_wanted_.load(std::memory_order_relaxed)) TellStatus();
     if (idle && !received && !graph_.done()) WaitForWork();
   }
 }

@@ -64,6 +64,8 @@ class Worker final : private exec::WorkerEnvironment {
   void FinalizeSoon(int node, std::vector<Restriction> read);
   /// After a run that has ended well.
   void FinalizeSources() { graph_.FinalizeSources(); }
+  /// What the worker told when it was asked before; it tells anew between its next two bundles. Any thread may ask.
+  exec::WorkerStatus AskStatus();
   /// The least watermark of this worker's sources; any thread may ask.
   Timestamp source_watermark() const {
     return Timestamp::FromMicros(source_watermark_.load(std::memory_order_relaxed));
@@ -88,6 +90,7 @@ class Worker final : private exec::WorkerEnvironment {
   bool Meet();
   void FinalizeRead();
   bool Receive(int first_node, int at_most);
+  void TellStatus();
   void WaitForWork();
 
   int index_;
@@ -97,6 +100,9 @@ class Worker final : private exec::WorkerEnvironment {
   std::mutex finalize_mutex_;
   std::vector<std::pair<int, std::vector<Restriction>>> finalize_;
   std::atomic<bool> finalizes_{false};
+  std::atomic<bool> status_wanted_{false};
+  std::mutex status_mutex_;
+  exec::WorkerStatus status_;  // guarded by it
   std::atomic<std::int64_t> source_watermark_{Timestamp::Min().micros()};
   exec::WorkerGraph graph_;
 };
