@@ -3,7 +3,6 @@
 #include <iostream>
 #include <utility>
 
-#include "base/clock.h"
 #include "base/status_macros.h"
 #include "cli/live_results.h"
 #include "cli/log_positions.h"
@@ -15,32 +14,6 @@ namespace millrace::cli {
 namespace {
 
 constexpr const char* kOff = "off";
-
-// What progress tells, as long as the runner does not publish more.
-void PublishProgress(const Progress& progress, const RunOptions& options, Timestamp started_at, StatusBoard& board) {
-  const Timestamp now = base::SystemClock().Now();
-  const std::optional<RunStatus> last = board.Read(now);
-  if (last && !last->steps.empty()) return;
-  RunStatus status{.mode = options.streaming ? "streaming" : "batch",
-                   .state = progress.done ? "done" : "running",
-                   .started_at = started_at,
-                   .now = now,
-                   .threads = options.threads,
-                   .elements_read = progress.elements_read,
-                   .watermark = progress.watermark};
-  board.Publish(std::move(status));
-}
-
-void PublishProgressOf(RunOptions* options) {
-  const auto publish = [streaming = options->streaming, threads = options->threads,
-                        started_at = base::SystemClock().Now(), board = options->status](const Progress& progress) {
-    PublishProgress(progress, {.streaming = streaming, .threads = threads}, started_at, *board);
-  };
-  options->on_progress = [publish, before = options->on_progress](const Progress& progress) {
-    publish(progress);
-    if (before) before(progress);
-  };
-}
 
 }  // namespace
 
@@ -68,7 +41,6 @@ StatusOr<std::unique_ptr<server::Server>> StartServer(const Invocation& invocati
     server.data = std::make_shared<LiveResults>(*run.views, run.results->lookup(), run.results->warehouse());
   }
   options->status = server.status;
-  PublishProgressOf(options);
   StatusOr<std::unique_ptr<server::Server>> started = server::Server::Start(server);
   if (!started.ok() && started.status().code() == StatusCode::kInvalidArgument) {
     return UsageError(started.status().message());

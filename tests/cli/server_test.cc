@@ -101,6 +101,8 @@ TEST_F(ServerTest, TellsStatusAndHealth) {
   EXPECT_THAT(url_, StartsWith("http://127.0.0.1:"));
   EXPECT_THAT(Curl(url_ + "/healthz"), AllOf(StartsWith("HTTP/1.1 200 OK"), ContainsRegex("(ok|starting)\n$")));
   RideUntil({"status"}, "job         rides, streaming, running");
+  EXPECT_THAT(Curl(url_ + "/metrics"), AllOf(StartsWith("HTTP/1.1 200 OK"), HasSubstr("text/plain; version=0.0.4"),
+                                             HasSubstr("\nmillrace_run_state{state=\"running\"} 1\n")));
   const auto status = json::Parse<server::ServerStatus>(Body("/v1/status"));
   ASSERT_TRUE(status.ok()) << status.status();
   EXPECT_EQ(status->program, "rides");
