@@ -101,6 +101,7 @@ TEST_F(ServerTest, TellsStatusAndHealth) {
   EXPECT_THAT(url_, StartsWith("http://127.0.0.1:"));
   EXPECT_THAT(Curl(url_ + "/healthz"), AllOf(StartsWith("HTTP/1.1 200 OK"), ContainsRegex("(ok|starting)\n$")));
   RideUntil({"status"}, "job         rides, streaming, running");
+  RideUntil({"status", "--format=json"}, "\"watermark\":\"19");
   EXPECT_THAT(Curl(url_ + "/metrics"), AllOf(StartsWith("HTTP/1.1 200 OK"), HasSubstr("text/plain; version=0.0.4"),
                                              HasSubstr("\nmillrace_run_state{state=\"running\"} 1\n")));
   const auto status = json::Parse<server::ServerStatus>(Body("/v1/status"));
