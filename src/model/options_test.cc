@@ -171,7 +171,7 @@ TEST(OptionsTest, WhatIsWrongWithTheStructsIsToldAtOnce) {
 
 TEST(OptionsTest, RunnersThatAreNotHereAreRefused) {
   for (const char* here : {"native", "NativeRunner", "DirectRunner", "direct", "direct_runner"}) {
-    EXPECT_TRUE(RunOptionsOf({.runner = here, .job_name = "", .data_dir = "", .temp_location = ""}).ok()) << here;
+    EXPECT_TRUE(RunOptionsOf({.runner = here, .job_name = "", .data_dir = "", .temp_location = "", .topic = ""}).ok()) << here;
   }
   PipelineOptions options;
   options.runner = "FlinkRunner";
