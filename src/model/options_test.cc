@@ -171,7 +171,9 @@ TEST(OptionsTest, WhatIsWrongWithTheStructsIsToldAtOnce) {
 
 TEST(OptionsTest, RunnersThatAreNotHereAreRefused) {
   for (const char* here : {"native", "NativeRunner", "DirectRunner", "direct", "direct_runner"}) {
-    EXPECT_TRUE(RunOptionsOf({.runner = here, .job_name = "", .data_dir = "", .temp_location = "", .topic = ""}).ok()) << here;
+    PipelineOptions options;
+    options.runner = here;
+    EXPECT_TRUE(RunOptionsOf(options).ok()) << here;
   }
   PipelineOptions options;
   options.runner = "FlinkRunner";
