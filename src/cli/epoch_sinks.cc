@@ -50,7 +50,7 @@ class EpochSinks final : public ResultSinks {
 
   static Status CheckStorable(const View& view, const Cell& cell);
   StatusOr<std::vector<std::size_t>> PositionsOf(const EpochBatchParts& parts) const;
-  Status ApplyBatch(std::uint64_t epoch, std::string_view batch, const AppliedEpochs& applied);
+  Status ApplyBatch(std::uint64_t epoch, std::string_view batch, std::uint64_t attempt, const AppliedEpochs& applied);
   Status ApplyBlocks(std::uint64_t epoch, std::span<const EpochBlock> blocks, std::uint64_t attempt);
   void ApplyCommitted();
 
@@ -115,16 +115,16 @@ Status EpochSinks::ApplyBlocks(std::uint64_t epoch, std::span<const EpochBlock> 
   return writers_->WaitUntilIdle();
 }
 
-Status EpochSinks::ApplyBatch(std::uint64_t epoch, std::string_view batch, const AppliedEpochs& applied) {
+Status EpochSinks::ApplyBatch(std::uint64_t epoch, std::string_view batch, std::uint64_t attempt,
+                              const AppliedEpochs& applied) {
   MILLRACE_ASSIGN_OR_RETURN(EpochBatchParts parts, TakeApart(batch));
   if (parts.head.epoch != epoch) {
     return DataLossError("the checkpoint of epoch " + std::to_string(epoch) + " has the batch of epoch " +
                          std::to_string(parts.head.epoch));
   }
-  if (parts.head.generation != options_.generation) {
-    return FailedPreconditionError("the checkpoint has cells of generation " + std::to_string(parts.head.generation) +
-                                   ", but these are the results of generation " + std::to_string(options_.generation));
-  }
+  // A batch out of a snapshot of another generation, or another directory, is older than all that this run writes.
+  const bool is_own = parts.head.generation == options_.generation && parts.head.attempt < attempt;
+  const std::uint64_t writer = is_own ? parts.head.attempt : 0;
   MILLRACE_ASSIGN_OR_RETURN(const std::vector<std::size_t> positions, PositionsOf(parts));
   for (EpochBlock& block : parts.blocks) {
     if (block.is_cells) block.view = positions[block.view];
@@ -135,11 +135,11 @@ Status EpochSinks::ApplyBatch(std::uint64_t epoch, std::string_view batch, const
     std::size_t end = begin + 1;
     while (end < parts.blocks.size() && parts.blocks[end].epoch == of) ++end;
     const std::span<const EpochBlock> blocks(&parts.blocks[begin], end - begin);
-    if (of > applied_by_both) MILLRACE_RETURN_IF_ERROR(ApplyBlocks(of, blocks, parts.head.attempt));
+    if (of > applied_by_both) MILLRACE_RETURN_IF_ERROR(ApplyBlocks(of, blocks, writer));
     begin = end;
   }
   const bool is_noted = applied_by_both >= epoch || (!parts.blocks.empty() && parts.blocks.back().epoch == epoch);
-  return is_noted ? OkStatus() : ApplyBlocks(epoch, {}, parts.head.attempt);
+  return is_noted ? OkStatus() : ApplyBlocks(epoch, {}, writer);
 }
 
 Status EpochSinks::Restore(std::uint64_t epoch, std::string_view batch, std::uint64_t attempt) {
@@ -151,7 +151,7 @@ Status EpochSinks::Restore(std::uint64_t epoch, std::string_view batch, std::uin
                                    ", which is later than the checkpoint's, " + std::to_string(epoch) +
                                    "; the checkpoint that belongs to them is lost: start anew with --fresh");
   }
-  if (!batch.empty()) MILLRACE_RETURN_IF_ERROR(ApplyBatch(epoch, batch, applied));
+  if (!batch.empty()) MILLRACE_RETURN_IF_ERROR(ApplyBatch(epoch, batch, attempt, applied));
   MILLRACE_RETURN_IF_ERROR(writers_->Fence(options_.generation, attempt));
   attempt_ = attempt;
   applier_ = std::thread([this] { ApplyCommitted(); });

@@ -137,6 +137,29 @@ TEST(EpochSinksTest, ADeadAttemptsLaterPaneNeverBeatsALivingOnes) {
   EXPECT_EQ(stored.lookup, stored.warehouse);
 }
 
+TEST(EpochSinksTest, ABatchOfAnotherDirectoryIsOlderThanWhatIsWritten) {
+  std::string batch;
+  {
+    const Folder folder;
+    const auto results = Open(folder.path());
+    ASSERT_EQ(results->views()->Restore(0, "", 5), OkStatus());
+    ASSERT_EQ(WriteVisits(*results->views(), {VisitOf("a", 0, 9, 1), VisitOf("b", 0, 9, 1)}), OkStatus());
+    batch = Joined(*results->views()->Snapshot(7));
+  }
+  const Folder folder;
+  {
+    const auto results = Open(folder.path());
+    ASSERT_EQ(results->views()->Restore(7, batch, 1), OkStatus());
+    ASSERT_EQ(WriteVisits(*results->views(), {VisitOf("a", 0, 0, 2)}), OkStatus());
+    ASSERT_TRUE(results->views()->Snapshot(8).ok());
+    ASSERT_EQ(results->views()->CommitEpoch(8), OkStatus());
+    ASSERT_EQ(results->views()->Finish(), OkStatus());
+  }
+  const Stored stored = ReadStored(folder.path());
+  EXPECT_THAT(stored.warehouse, ElementsAre(Pair("a/1@0", "2 u2 (1.0)"), Pair("b/1@0", "1 u1 (0.9)")));
+  EXPECT_EQ(stored.lookup, stored.warehouse);
+}
+
 TEST(EpochSinksTest, WithinAnEpochOnlyTheNewestVersionIsWritten) {
   const Folder folder;
   {
