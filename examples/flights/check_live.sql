@@ -11,7 +11,7 @@ late AS (
   FROM dead_letters
   WHERE name = 'late'
 ),
-valid AS (
+valid AS NOT MATERIALIZED (
   SELECT file_row_number AS id,
          time_bucket(INTERVAL 1 HOUR, date) AS hour,
          delay >= 15 AS delayed,
@@ -23,9 +23,9 @@ valid AS (
     AND origin IN (FROM airports)
     AND destination IN (FROM airports)
 ),
--- Hours of flights that count in every window, and flights that do not, as groups of one.
-groups AS (
-  SELECT NULL AS id, origin, destination, hour,
+-- Flights that count in every window, by hour, and those that do not, one by one: each stands for some flights.
+hours AS (
+  SELECT origin, destination, hour,
          count(*) AS flights,
          count(*) FILTER (delayed) AS delayed,
          sum(delay) AS delay_sum,
@@ -34,25 +34,39 @@ groups AS (
   FROM valid
   WHERE NOT is_late
   GROUP BY ALL
-  UNION ALL
-  SELECT id, origin, destination, hour, 1, CAST(delayed AS INTEGER), delay, delay, distance
-  FROM valid
-  WHERE is_late
+),
+-- Few: the late ones of each window are taken away from these only.
+in_time AS (
+  SELECT * FROM (
+    SELECT 'hourly_delays' AS view, id, origin, '' AS destination, hour AS window_start,
+           hour + INTERVAL 1 HOUR AS window_end, delayed, delay, distance
+    FROM valid
+    WHERE is_late
+    UNION ALL
+    SELECT 'route_delays', id, origin, destination, hour - to_hours(back), hour - to_hours(back) + INTERVAL 6 HOUR,
+           delayed, delay, distance
+    FROM valid, range(6) AS hours_before(back)
+    WHERE is_late
+  )
+  WHERE (view, id, window_start) NOT IN (SELECT (view, id, window_start) FROM late)
 ),
 counted AS (
-  SELECT 'hourly_delays' AS view, * EXCLUDE (destination, hour), '' AS destination, hour AS window_start,
-         hour + INTERVAL 1 HOUR AS window_end
-  FROM groups
-  UNION ALL BY NAME
-  SELECT 'route_delays' AS view, * EXCLUDE (hour, back), hour - to_hours(back) AS window_start,
-         hour - to_hours(back) + INTERVAL 6 HOUR AS window_end
-  FROM groups, range(6) AS hours_before(back)
+  SELECT 'hourly_delays' AS view, origin, '' AS destination, hour AS window_start, hour + INTERVAL 1 HOUR AS window_end,
+         flights, delayed, delay_sum, delay_max, distance_sum
+  FROM hours
+  UNION ALL
+  SELECT 'route_delays', origin, destination, hour - to_hours(back), hour - to_hours(back) + INTERVAL 6 HOUR,
+         flights, delayed, delay_sum, delay_max, distance_sum
+  FROM hours, range(6) AS hours_before(back)
+  UNION ALL
+  SELECT view, origin, destination, window_start, window_end, 1, CAST(delayed AS INTEGER), delay, delay, distance
+  FROM in_time
 ),
 expected AS (
   SELECT view, origin, destination, window_start, window_end,
          sum(flights) AS flights, sum(delayed) AS delayed, sum(delay_sum) AS delay_sum, max(delay_max) AS delay_max,
          sum(distance_sum) AS distance_sum
-  FROM counted ANTI JOIN late USING (view, id, window_start)
+  FROM counted
   GROUP BY ALL
 ),
 found AS (
