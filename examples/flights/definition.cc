@@ -34,7 +34,7 @@ WindowInto Windows(WindowFn fn) {
 }
 
 Delay DelayOf(const EnrichedFlight& enriched) {
-  return {enriched.flight.id, enriched.flight.delay, enriched.flight.distance};
+  return {enriched.flight.delay, enriched.flight.distance, enriched.flight.id};
 }
 
 }  // namespace

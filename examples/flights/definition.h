@@ -25,9 +25,9 @@ struct DelayStats {
 
 /// The part of a flight that is aggregated. The id is not: it says which flight an aggregation dropped as too late.
 struct Delay {
-  std::int64_t id = 0;
   std::int32_t minutes = 0;
   std::int32_t distance = 0;
+  std::int64_t id = 0;
 };
 
 struct Route {

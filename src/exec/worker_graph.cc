@@ -171,7 +171,7 @@ void WorkerGraph::Advance(Node& node, Timestamp input) {
   node.output_watermark = std::max(node.output_watermark, node.op->AdvanceWatermark(node.input_watermark));
 }
 
-void WorkerGraph::PropagateWatermarks(bool broadcast) {
+void WorkerGraph::PropagateWatermarks(bool broadcast, bool idle) {
   const auto self = static_cast<std::size_t>(environment_.worker());
   for (auto& owned : nodes_) {
     Node& node = *owned;
@@ -183,7 +183,9 @@ void WorkerGraph::PropagateWatermarks(bool broadcast) {
     Timestamp input = local;
     if (node.plan.keyed && environment_.workers() > 1) {
       // In streaming mode a trigger of another worker may wait for what is kept back here, wherever the watermark is.
-      if (broadcast && (local > node.sent_watermark || environment_.streaming())) node.op->FlushRemoteBefore(local);
+      if (broadcast && (local > node.sent_watermark || environment_.streaming())) {
+        idle ? node.op->FlushRemote() : node.op->FlushRemoteBefore(local);
+      }
       if (broadcast) SendWatermark(node, local);
       // What was not broadcast yet may still be in a buffer for others, but is not in one for this worker.
       node.channels.Advance(self, local);

@@ -79,7 +79,8 @@ class WorkerGraph {
   ReadOperator::State RunSource();
   void FinishBundle();
   /// Walks the watermarks through the operators, firing what is due. `broadcast`: tell the other workers, too.
-  void PropagateWatermarks(bool broadcast);
+  /// `idle`: nothing is read now, so nothing is kept back for more to come.
+  void PropagateWatermarks(bool broadcast, bool idle);
   void AdvanceProcessingTime(Timestamp now);
   Timestamp NextProcessingTime() const;
   /// When a source that waits wants to run again.

@@ -147,7 +147,7 @@ void Worker::Loop() {
     const bool idle = sources != ReadOperator::State::kMore;
     const bool broadcast = idle || now_ - last_broadcast >= kBroadcastEvery;
     if (broadcast) last_broadcast = now_;
-    graph_.PropagateWatermarks(broadcast);
+    graph_.PropagateWatermarks(broadcast, idle);
     source_watermark_.store(graph_.SourceWatermark().micros(), std::memory_order_relaxed);
     if (status_wanted_.load(std::memory_order_relaxed)) TellStatus();
     if (idle && !received && !graph_.done()) WaitForWork();
