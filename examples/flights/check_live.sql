@@ -47,8 +47,10 @@ in_time AS (
            delayed, delay, distance
     FROM valid, range(6) AS hours_before(back)
     WHERE is_late
-  )
-  WHERE (view, id, window_start) NOT IN (SELECT (view, id, window_start) FROM late)
+  ) AS candidate
+  WHERE NOT EXISTS (FROM late
+                    WHERE late.view = candidate.view AND late.id = candidate.id
+                      AND late.window_start = candidate.window_start)
 ),
 counted AS (
   SELECT 'hourly_delays' AS view, origin, '' AS destination, hour AS window_start, hour + INTERVAL 1 HOUR AS window_end,

@@ -1,4 +1,6 @@
 // The verbs `sql` and `export`, which read the DuckDB file; `sql` asks the run that holds it.
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
@@ -21,7 +23,14 @@ namespace millrace::cli {
 
 namespace {
 
-constexpr std::size_t kMemoryMib = 2048;
+// A statement may use a quarter of the machine's memory, but two GiB in any case; the rest goes to the disk.
+std::size_t MemoryMib() {
+  constexpr std::size_t kLeastMib = 2048;
+  const long pages = ::sysconf(_SC_PHYS_PAGES);
+  const long page_bytes = ::sysconf(_SC_PAGE_SIZE);
+  if (pages <= 0 || page_bytes <= 0) return kLeastMib;
+  return std::max(kLeastMib, (static_cast<std::size_t>(pages) * static_cast<std::size_t>(page_bytes) >> 20) / 4);
+}
 
 StatusOr<columnar::Connection> OpenWarehouse(const Invocation& invocation, const DataDirectory& directory) {
   const std::string& temp = invocation.pipeline.temp_location;
@@ -30,7 +39,7 @@ StatusOr<columnar::Connection> OpenWarehouse(const Invocation& invocation, const
       const columnar::Database database,
       columnar::Database::Open({.path = WarehousePath(directory.CurrentFolder()),
                                 .threads = invocation.pipeline.threads > 0 ? invocation.pipeline.threads : cores,
-                                .memory_limit_mib = kMemoryMib,
+                                .memory_limit_mib = MemoryMib(),
                                 .temp_directory = temp.empty() ? temp : temp + "/duckdb",
                                 .is_read_only = true}));
   return database.Connect();
