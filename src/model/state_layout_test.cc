@@ -44,9 +44,7 @@ T ReadBack(const T& value) {
 }
 
 enum class Colour : std::uint8_t { kRed, kGreen };
-struct Nothing {
-  friend bool operator==(Nothing, Nothing) { return true; }
-};
+struct Nothing {};
 struct Inner {
   std::int32_t a = 1;
   std::optional<std::string> b;
