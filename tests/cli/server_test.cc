@@ -192,7 +192,10 @@ TEST_F(ServerTest, AKilledRunsSocketIsReplaced) {
   ASSERT_TRUE(std::filesystem::exists(server::SocketPathOf(folder_.path())));
   const Outcome status = Ride({"status"});  // asks nobody, and takes the directory
   EXPECT_EQ(status.exit_code, 0) << status.err;
-  EXPECT_THAT(status.out, HasSubstr("nothing runs\nresumable   generation 1, last attempt 1\nresults     none: no run has come to its end yet"));
+  EXPECT_THAT(
+      status.out,
+      HasSubstr(
+          "nothing runs\nresumable   generation 1, last attempt 1\nresults     none: no run has come to its end yet"));
   Start();
   RideUntil({"status"}, "(pid " + std::to_string(run_->pid()) + ")");
   struct stat file{};
