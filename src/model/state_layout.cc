@@ -94,28 +94,6 @@ namespace {
 
 using model::StateLayoutNode;
 
-const char* ScalarName(FieldKind kind) {
-  switch (kind) {
-    case FieldKind::kBool: return "bool";
-    case FieldKind::kInt8: return "int8";
-    case FieldKind::kInt16: return "int16";
-    case FieldKind::kInt32: return "int32";
-    case FieldKind::kInt64: return "int64";
-    case FieldKind::kUint8: return "uint8";
-    case FieldKind::kUint16: return "uint16";
-    case FieldKind::kUint32: return "uint32";
-    case FieldKind::kUint64: return "uint64";
-    case FieldKind::kFloat: return "float";
-    case FieldKind::kDouble: return "double";
-    case FieldKind::kString:
-    case FieldKind::kStringView: return "string";
-    case FieldKind::kBytes: return "bytes";
-    case FieldKind::kTimestamp: return "timestamp";
-    case FieldKind::kDuration: return "duration";
-    default: return "";
-  }
-}
-
 // Bytes of a number; 0 for what is none.
 std::size_t FixedBytes(FieldKind kind) {
   switch (kind) {
@@ -263,10 +241,9 @@ std::unique_ptr<EvolvedReader> MakeReader(const StateLayoutNode& written, const 
     return MakeStructReader(written, type, path, why);
   }
   const Type& number = type.kind == FieldKind::kEnum ? *type.element : type;
-  const bool same_scalar =
-      type.kind == FieldKind::kEnum
-          ? is("enum", 1) && written.parts[0].name == ScalarName(number.kind)
-          : written.kind == StateLayoutNode::Kind::kScalar && written.name == ScalarName(type.kind);
+  const bool same_scalar = type.kind == FieldKind::kEnum
+                               ? is("enum", 1) && written.parts[0].name == number.ToString()
+                               : written.kind == StateLayoutNode::Kind::kScalar && written.name == type.ToString();
   if (same_scalar && FixedBytes(number.kind) > 0) {
     return std::make_unique<FixedReader>(FixedBytes(number.kind), number.kind == FieldKind::kBool);
   }
@@ -343,7 +320,7 @@ std::string LayoutOfType(const Type& type) {
       }
       return "{" + text + "}";
     }
-    default: return ScalarName(type.kind);
+    default: return type.ToString();
   }
 }
 
