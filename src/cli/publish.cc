@@ -81,7 +81,8 @@ class Publisher {
         rate_(options.rate),
         records_max_(rate_ > 0 ? std::clamp<std::int64_t>(std::llround(rate_ / kAppendsPerSecond), 1, kAppendRecordsMax)
                                : kAppendRecordsMax),
-        resume_at_(std::max<std::int64_t>(0, writer.LastSequence(producer_) + 1 - kAppendRecordsMax)),
+        logged_(writer.LastSequence(producer_) + 1),
+        resume_at_(std::max<std::int64_t>(0, logged_ - kAppendRecordsMax)),
         line_(std::cerr, ::isatty(STDERR_FILENO) != 0, {.counted = "published", .time = "event time"}),
         plan_({.seed = options.seed,
                .duplicates = options.duplicates,
@@ -109,7 +110,6 @@ class Publisher {
   Status Take(PlannedRecord planned) {
     report_.Add(planned);
     if (planned.sequence < resume_at_) return OkStatus();
-    if (planned.sequence == resume_at_) MILLRACE_RETURN_IF_ERROR(report_.CaughtUp());
     if (waiting_.empty()) first_sequence_ = planned.sequence;
     waiting_bytes_ += planned.record.data.size();
     waiting_.push_back(std::move(planned.record));
@@ -127,7 +127,8 @@ class Publisher {
   const StopSignals& signals_;
   const double rate_;
   const std::int64_t records_max_;
-  const std::int64_t resume_at_;
+  const std::int64_t logged_;     // so many of the producer's records the log held at the start
+  const std::int64_t resume_at_;  // the sequence of the first record that is sent
   ProgressLine line_;
   PublishPlan plan_;
   std::vector<ProducerRecord> waiting_;
@@ -143,6 +144,8 @@ Status Publisher::Append() {
   if (waiting_.empty()) return OkStatus();
   MILLRACE_RETURN_IF_ERROR(Wait());
   MILLRACE_RETURN_IF_ERROR(report_.Flush());
+  const bool is_past_the_log = first_sequence_ + static_cast<std::int64_t>(waiting_.size()) > logged_;
+  if (is_past_the_log) MILLRACE_RETURN_IF_ERROR(report_.CaughtUp());
   std::vector<log::AppendRecord> records;
   records.reserve(waiting_.size());
   for (const ProducerRecord& record : waiting_) {

@@ -8,6 +8,7 @@ nothing counts twice.
 import collections
 import json
 import random
+import signal
 import time
 import unittest
 
@@ -45,6 +46,8 @@ class Work:
             child = self.children.get(name)
             if name != "publish" and not (self.scenario.data / "log/flights/ends").exists():
                 continue
+            if child is not None and child.poll() not in (None, 0, -signal.SIGKILL):
+                raise AssertionError(f"{' '.join(command)}\nended with {child.returncode}:\n{child.communicate()[1]}")
             if child is None or child.poll() is not None:
                 self.children[name] = self.scenario.start(command)
 
@@ -82,7 +85,7 @@ class CrashTest(unittest.TestCase):
         self.assertEqual(differing[:20], [])
 
     def run_scenario(self, number, kills):
-        seed = flights_program.SEED * 1000 + number
+        seed = (flights_program.SEED * 1000 + number) % 2**63
         numbers = random.Random(seed)
         scenario = Scenario(ROWS, seed, first=numbers.randrange(0, 2_900_000))
         self.addCleanup(scenario.close)
