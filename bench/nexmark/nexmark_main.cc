@@ -1,4 +1,5 @@
 // Runs a Nexmark query as a pipeline of the SDK on the native runner, and prints one line of figures.
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <memory>
@@ -25,6 +26,8 @@ constexpr char kOwnHelp[] =
     "  --threads=N         worker threads [1]\n"
     "  --mode=MODE         streaming or batch [streaming]\n"
     "  --bundle=N          elements that a source reads before timers and watermarks are looked after [16384]\n"
+    "  --send_rate=N       rows per second of the clock, sent when they are due; gives latencies [0: as fast as it "
+    "goes]\n"
     "  --checkpoint_interval=MS  a durable checkpoint each so many milliseconds; 0: none [0]\n"
     "  --checkpoint_folder=DIR   where they are kept; a run goes on from what it finds there\n";
 
@@ -53,6 +56,21 @@ StatusOr<RunOptions> TakeRunOptions(Options& options) {
   return run;
 }
 
+// With --send_rate event time passes as fast as the clock, unless --rate says otherwise.
+StatusOr<std::shared_ptr<Pace>> TakePace(Options& options, bool has_rate, bool streaming) {
+  StatusOr<std::uint64_t> send_rate = ParseCount("send_rate", options.Take("send_rate").value_or("0"));
+  if (!send_rate.ok()) return send_rate.status();
+  if (*send_rate == 0) return std::shared_ptr<Pace>();
+  if (!streaming) return InvalidArgumentError("--send_rate is for --mode=streaming");
+  if (options.generator.disorder_log2 != 0)
+    return InvalidArgumentError("--send_rate sends rows in order: no --disorder");
+  const bool persons = options.query == Query::kQ8;
+  const double share =
+      static_cast<double>(persons ? kPersonsAndAuctionsPerEpoch : kBidsPerEpoch) / static_cast<double>(kEventsPerEpoch);
+  if (!has_rate) options.generator.rate = static_cast<std::uint64_t>(static_cast<double>(*send_rate) / share);
+  return std::make_shared<Pace>(static_cast<double>(*send_rate), static_cast<double>(options.generator.rate) * share);
+}
+
 int Main(const std::vector<std::string>& arguments) {
   StatusOr<Options> options = ParseOptions(arguments);
   if (!options.ok()) return Fail(options.status(), kExitWrongUsage);
@@ -62,15 +80,26 @@ int Main(const std::vector<std::string>& arguments) {
   }
   StatusOr<RunOptions> run = TakeRunOptions(*options);
   if (!run.ok()) return Fail(run.status(), kExitWrongUsage);
+  Pools::Get();  // built before the measurement, as in the loop
+  const bool has_rate = std::any_of(arguments.begin(), arguments.end(),
+                                    [](const std::string& argument) { return argument.starts_with("--rate="); });
+  StatusOr<std::shared_ptr<Pace>> pace = TakePace(*options, has_rate, run->streaming);
+  if (!pace.ok()) return Fail(pace.status(), kExitWrongUsage);
   if (Status status = RejectUnknown(*options); !status.ok()) return Fail(status, kExitWrongUsage);
 
-  Pools::Get();  // built before the measurement, as in the loop
   std::atomic<std::int64_t> checkpoints = 0;
   if (run->checkpoints) run->checkpoints->on_commit = [&checkpoints](std::uint64_t) { ++checkpoints; };
+  std::atomic<double> first_read_s = 0;
+  if (run->checkpoints) {
+    run->progress_interval = std::chrono::milliseconds(5);
+    run->on_progress = [&first_read_s](const Progress& progress) {
+      if (first_read_s == 0 && progress.elements_read > 0) first_read_s = progress.elapsed_s;
+    };
+  }
   const RunMeter meter;
   Pipeline pipeline;
   auto result = std::make_shared<CheckResult>();
-  BuildQuery(*options, pipeline, result);
+  BuildQuery(*options, pipeline, result, *pace, run->threads);
   const PipelineResult outcome = pipeline.Run(*run);
   if (!outcome.ok()) return Fail(outcome.status, kExitFailed);
   RunReport report{.query = std::string(QueryName(options->query)),
@@ -80,7 +109,11 @@ int Main(const std::vector<std::string>& arguments) {
                    .check = result->check.ToString(SumsOfCheck(options->query)),
                    .extra = {{"strings", JsonQuoted(options->owned_strings ? "owned" : "pooled")}}};
   meter.Finish(report);
-  if (run->checkpoints) report.extra.emplace_back("checkpoints", std::to_string(checkpoints));
+  if (*pace != nullptr) report.latency = (*pace)->Summary();
+  if (run->checkpoints) {
+    report.extra.emplace_back("checkpoints", std::to_string(checkpoints));
+    report.extra.emplace_back("first_read_s", std::to_string(first_read_s));
+  }
   const std::string text = options->format == OutputFormat::kJson ? ToJson(report) : ToText(report);
   std::printf("%s\n", text.c_str());
   return 0;

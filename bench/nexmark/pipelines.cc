@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "millrace/millrace.h"
+#include "nexmark/paced_source.h"
 #include "nexmark/source.h"
 
 namespace millrace::nexmark {
@@ -24,12 +25,32 @@ struct CheckFn {
   Check ExtractOutput(const Check& check) const { return check; }
 };
 
+/// Passes rows through. The clock is read for every 32nd.
+template <class Row>
+struct MeasureLatency {
+  std::shared_ptr<Pace> pace;
+  int until_next = 0;
+  Pace::Clock::time_point now{};
+
+  void StartBundle() { until_next = 0; }
+  void operator()(const Row& row, Timestamp time, Output<Row> out) {
+    if (until_next-- == 0) {
+      now = Pace::Clock::now();
+      until_next = 31;
+    }
+    pace->Arrived(time, now);
+    out.Emit(row);
+  }
+};
+
 /// The end of every pipeline: one check over all rows, in the global window.
 struct IntoCheck {
   std::shared_ptr<CheckResult> result;
+  std::shared_ptr<Pace> pace;  // null: latencies are not asked for
 
   template <class Row>
-  void Expand(const PCollection<Row>& rows) const {
+  void Expand(const PCollection<Row>& all) const {
+    const PCollection<Row> rows = pace == nullptr ? all : all | "Latency" >> ParDo(MeasureLatency<Row>{pace});
     rows | "All" >> WindowInto(GlobalWindows{}) | "Check" >> CombineGlobally(CheckFn{}) |
         "Keep" >> ParDo([result = result](const Check& check) {
           const std::lock_guard lock(result->mutex);
@@ -96,8 +117,8 @@ KV<std::int64_t, Activity> ActivityOf(const PersonOrAuction& row) {
 template <class Stream>
 class Queries {
  public:
-  Queries(const Options& options, Pipeline& pipeline, IntoCheck into)
-      : options_(options), pipeline_(pipeline), into_(std::move(into)) {}
+  Queries(const Options& options, Pipeline& pipeline, IntoCheck into, int partitions)
+      : options_(options), pipeline_(pipeline), into_(std::move(into)), partitions_(partitions) {}
 
   void Build() {
     using Row = typename Stream::Row;
@@ -163,7 +184,11 @@ class Queries {
   using StreamRow = typename Stream::Row;
 
   template <class S>
-  auto Source(Duration max_disorder, S stream = {}) {
+  PCollection<typename S::Row> Source(Duration max_disorder, S stream = {}) {
+    if (into_.pace != nullptr) {
+      return pipeline_ |
+             "Source" >> Read(PacedSource<S>{options_.generator, options_.events, partitions_, into_.pace, stream});
+    }
     return pipeline_ |
            "Source" >> Read(NexmarkSource<S>{options_.generator, options_.events, stream}).MaxDisorder(max_disorder);
   }
@@ -178,20 +203,22 @@ class Queries {
   const Options& options_;
   Pipeline& pipeline_;
   IntoCheck into_;
+  int partitions_;
 };
 
 }  // namespace
 
-void BuildQuery(const Options& options, Pipeline& pipeline, std::shared_ptr<CheckResult> result) {
-  const IntoCheck into{std::move(result)};
+void BuildQuery(const Options& options, Pipeline& pipeline, std::shared_ptr<CheckResult> result,
+                std::shared_ptr<Pace> pace, int partitions) {
+  const IntoCheck into{std::move(result), std::move(pace)};
   if (options.query == Query::kQ8) {
-    Queries<PooledBids>(options, pipeline, into).BuildQ8();
+    Queries<PooledBids>(options, pipeline, into, partitions).BuildQ8();
   } else if (options.query == Query::kQk) {
-    Queries<PooledBids>(options, pipeline, into).BuildQk();
+    Queries<PooledBids>(options, pipeline, into, partitions).BuildQk();
   } else if (options.owned_strings) {
-    Queries<OwnedBids>(options, pipeline, into).Build();
+    Queries<OwnedBids>(options, pipeline, into, partitions).Build();
   } else {
-    Queries<PooledBids>(options, pipeline, into).Build();
+    Queries<PooledBids>(options, pipeline, into, partitions).Build();
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "millrace/core/pipeline.h"
 #include "nexmark/options.h"
+#include "nexmark/pace.h"
 #include "nexmark/rows.h"
 
 namespace millrace::nexmark {
@@ -16,7 +17,9 @@ struct CheckResult {
   Check check;
 };
 
-/// Builds the query of `options`. `result` is filled while the pipeline runs.
-void BuildQuery(const Options& options, Pipeline& pipeline, std::shared_ptr<CheckResult> result);
+/// Builds the query of `options`. `result` is filled while the pipeline runs. With a `pace` the rows come when they are
+/// due, in `partitions` partitions, and latencies of the results are kept there.
+void BuildQuery(const Options& options, Pipeline& pipeline, std::shared_ptr<CheckResult> result,
+                std::shared_ptr<Pace> pace = nullptr, int partitions = 1);
 
 }  // namespace millrace::nexmark

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "base/random.h"
 #include "base/test_settings.h"
@@ -30,10 +31,11 @@ std::string OracleCheck(const Options& options) {
   return "";
 }
 
-std::string PipelineCheck(const Options& options, const RunOptions& run, Status* status) {
+std::string PipelineCheck(const Options& options, const RunOptions& run, Status* status,
+                          std::shared_ptr<Pace> pace = nullptr) {
   Pipeline pipeline;
   auto result = std::make_shared<CheckResult>();
-  BuildQuery(options, pipeline, result);
+  BuildQuery(options, pipeline, result, std::move(pace), run.threads);
   const PipelineResult outcome = pipeline.Run(run);
   *status = outcome.status;
   return result->check.ToString(SumsOfCheck(options.query));
@@ -67,6 +69,22 @@ TEST_P(PipelinesTest, GiveTheOraclesCheck) {
                                    << ", events " << options.events << ", disorder 2^"
                                    << options.generator.disorder_log2;
       }
+    }
+  }
+}
+
+TEST_P(PipelinesTest, GiveTheOraclesCheckAtAGivenRate) {
+  Options options{.query = GetParam(), .events = 30'000};
+  options.generator.rate = 5'000;
+  const std::string expected = OracleCheck(options);
+  for (const int threads : {1, 3}) {
+    const auto pace = std::make_shared<Pace>(100'000, 4'600);
+    Status status;
+    EXPECT_EQ(PipelineCheck(options, {.streaming = true, .threads = threads}, &status, pace), expected);
+    ASSERT_EQ(status, OkStatus());
+    if (GetParam() == Query::kQ0) {
+      EXPECT_GT(pace->Summary().max_ms, 0);
+      EXPECT_LT(pace->Summary().p50_ms, 5'000);
     }
   }
 }

@@ -104,7 +104,7 @@ StatusOr<DataDirectory> DataDirectory::Take(const std::string& path, const Direc
 
 StatusOr<DataDirectory> DataDirectory::OpenForRun(const std::string& path, const DirectoryHolder& holder,
                                                   const std::string& job_name) {
-  MILLRACE_RETURN_IF_ERROR(Files().CreateFolders(path).WithContext("--data_dir"));
+  MILLRACE_RETURN_IF_ERROR(base::CreateDurableFolders(Files(), path).WithContext("--data_dir"));
   MILLRACE_ASSIGN_OR_RETURN(const bool exists, Files().Exists(path + kManifestName));
   if (!exists) MILLRACE_RETURN_IF_ERROR(CheckFresh(path));
   MILLRACE_ASSIGN_OR_RETURN(DataDirectory directory, Take(path, holder));

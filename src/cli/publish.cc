@@ -200,7 +200,7 @@ StatusOr<std::unique_ptr<log::LogWriter>> OpenTopic(const Invocation& invocation
   const std::string folder = invocation.pipeline.data_dir + "/log";
   const std::string& topic = invocation.pipeline.topic;
   if (const Status name = log::CheckTopicName(topic); !name.ok()) return UsageError(name.message());
-  MILLRACE_RETURN_IF_ERROR(base::PosixFileSystem().CreateFolders(folder).WithContext("--data_dir"));
+  MILLRACE_RETURN_IF_ERROR(base::CreateDurableFolders(base::PosixFileSystem(), folder).WithContext("--data_dir"));
   const std::optional<std::int32_t>& partitions = invocation.publish.partitions;
   log::WriterOptions options{.partitions = partitions.value_or(log::kPartitionsDefault),
                              .sync = SyncPolicyOf(invocation.publish.sync),

@@ -56,10 +56,18 @@ StatusOr<TopicMetadata> ReadTopic(base::FileSystem& files, const std::string& lo
   MILLRACE_RETURN_IF_ERROR(CheckTopicName(topic));
   const std::string folder = TopicFolder(log_folder, topic);
   const std::string path = folder + kTopicFileName;
-  MILLRACE_ASSIGN_OR_RETURN(const bool exists, files.Exists(path));
+  MILLRACE_ASSIGN_OR_RETURN(bool exists, files.Exists(path));
   if (!exists) {
     MILLRACE_ASSIGN_OR_RETURN(const bool has_partition, files.Exists(PartitionFolder(folder, 0)));
-    if (has_partition) return DataLossError(path + " is missing, but the topic has records; restore it from a copy");
+    // A writer that makes the topic just now makes the file first.
+    if (has_partition) {
+      MILLRACE_ASSIGN_OR_RETURN(exists, files.Exists(path));
+    }
+    if (has_partition && !exists) {
+      return DataLossError(path + " is missing, but the topic has records; restore it from a copy");
+    }
+  }
+  if (!exists) {
     return NotFoundError("the log " + log_folder + " has no topic " + std::string(topic));
   }
   MILLRACE_ASSIGN_OR_RETURN(const std::string text, base::ReadFile(files, path, kSmallFileBytesMax));

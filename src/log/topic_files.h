@@ -15,6 +15,7 @@ namespace millrace::log {
 
 inline constexpr const char* kTopicFileName = "/topic.json";
 inline constexpr const char* kLockName = "/lock";
+inline constexpr const char* kStartLockName = "/start.lock";  // of a writer until it has recovered the topic
 inline constexpr const char* kWriterFileName = "/writer.json";
 inline constexpr const char* kEndsFileName = "/ends";
 inline constexpr const char* kProducersFileName = "/producers";

@@ -29,6 +29,17 @@ StatusOr<bool> EndsAreValid(base::FileSystem& files, const std::string& topic_fo
   return *state == WriterState::kClosed || (*state == WriterState::kOpen && writer_is_there);
 }
 
+// Whether a writer is there that has published its ends: not one that has only begun to recover the topic, when the
+// ends may still be those of a writer before it.
+StatusOr<bool> AreEndsOfWriter(base::FileSystem& files, const std::string& topic_folder, const TopicMetadata& topic) {
+  const StatusOr<std::unique_ptr<base::FileLock>> start = files.Lock(topic_folder + kStartLockName);
+  if (!start.ok() && start.status().code() == StatusCode::kFailedPrecondition) return false;
+  if (!start.ok()) return start.status();
+  const StatusOr<std::unique_ptr<base::FileLock>> lock = files.Lock(topic_folder + kLockName);
+  if (lock.ok()) return false;  // it has gone
+  return EndsAreValid(files, topic_folder, topic, true);
+}
+
 // Returns when the ends are valid, and recovers the topic for that when nobody else is there to do it.
 Status WaitForValidEnds(base::FileSystem& files, const std::string& log_folder, const TopicMetadata& topic) {
   const std::string folder = TopicFolder(log_folder, topic.topic);
@@ -46,7 +57,7 @@ Status WaitForValidEnds(base::FileSystem& files, const std::string& log_folder, 
     } else if (lock.status().code() != StatusCode::kFailedPrecondition) {
       return lock.status();
     }
-    MILLRACE_ASSIGN_OR_RETURN(const bool open, EndsAreValid(files, folder, topic, true));
+    MILLRACE_ASSIGN_OR_RETURN(const bool open, AreEndsOfWriter(files, folder, topic));
     if (open) return OkStatus();
     if (std::chrono::steady_clock::now() >= deadline) {
       return UnavailableError("topic " + folder + ": its writer has been recovering it for 30 seconds; try again");

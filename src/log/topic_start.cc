@@ -61,11 +61,25 @@ Status HeldError(base::FileSystem& files, const std::string& topic_folder) {
                                  "; one process writes a topic: stop it, or publish through it");
 }
 
-StatusOr<std::unique_ptr<base::FileLock>> LockTopic(base::FileSystem& files, const std::string& topic_folder) {
+struct WriterLocks {
+  std::unique_ptr<base::FileLock> start;
+  std::unique_ptr<base::FileLock> topic;
+};
+
+// A reader that holds the start lock knows that whoever holds the topic has recovered it: what `ends` says is not of a
+// writer before that one.
+StatusOr<WriterLocks> LockTopic(base::FileSystem& files, const std::string& topic_folder) {
   const auto deadline = std::chrono::steady_clock::now() + kLockPatience;
   while (true) {
-    StatusOr<std::unique_ptr<base::FileLock>> lock = files.Lock(topic_folder + kLockName);
-    if (lock.ok() || lock.status().code() != StatusCode::kFailedPrecondition) return lock;
+    StatusOr<std::unique_ptr<base::FileLock>> start = files.Lock(topic_folder + kStartLockName);
+    if (start.ok()) {
+      StatusOr<std::unique_ptr<base::FileLock>> topic = files.Lock(topic_folder + kLockName);
+      if (topic.ok()) return WriterLocks{*std::move(start), *std::move(topic)};
+      if (topic.status().code() != StatusCode::kFailedPrecondition) return topic.status();
+      start->reset();
+    } else if (start.status().code() != StatusCode::kFailedPrecondition) {
+      return start.status();
+    }
     if (std::chrono::steady_clock::now() >= deadline) return HeldError(files, topic_folder);
     std::this_thread::sleep_for(kLockPause);
   }
@@ -94,13 +108,14 @@ StatusOr<std::unique_ptr<LogWriter>> LogWriter::Open(base::FileSystem& files, co
   if (!options.report)
     options.report = [](const std::string& message) { std::fprintf(stderr, "log: %s\n", message.c_str()); };
   const std::string folder = TopicFolder(log_folder, topic);
-  MILLRACE_RETURN_IF_ERROR(files.CreateFolders(folder));
-  MILLRACE_RETURN_IF_ERROR(files.SyncFolder(base::FolderOf(log_folder)));
-  MILLRACE_ASSIGN_OR_RETURN(std::unique_ptr<base::FileLock> lock, LockTopic(files, folder));
+  MILLRACE_RETURN_IF_ERROR(base::CreateDurableFolders(files, log_folder));
+  MILLRACE_RETURN_IF_ERROR(base::CreateDurableFolders(files, folder));
+  MILLRACE_ASSIGN_OR_RETURN(WriterLocks locks, LockTopic(files, folder));
   WriteHolder(files, folder, {.pid = ::getpid(), .program = options.holder, .since = options.clock->Now()});
   MILLRACE_ASSIGN_OR_RETURN(TopicMetadata metadata, ReadOrCreateTopic(files, log_folder, topic, options.partitions,
                                                                       options.clock->Now(), RandomNumber()));
-  auto writer = std::make_unique<TopicWriter>(files, folder, std::move(metadata), std::move(options), std::move(lock));
+  auto writer =
+      std::make_unique<TopicWriter>(files, folder, std::move(metadata), std::move(options), std::move(locks.topic));
   MILLRACE_RETURN_IF_ERROR(writer->Start());
   return std::unique_ptr<LogWriter>(std::move(writer));
 }

@@ -1,8 +1,9 @@
 // expect: Millrace: text::Write needs a PCollection<std::string>. Map the elements to text first
+#include "millrace/io/text.h"
+
 #include <cstdint>
 #include <vector>
 
-#include "millrace/io/text.h"
 #include "millrace/millrace.h"
 
 using namespace millrace;  // NOLINT

@@ -105,7 +105,7 @@ enum class Stage { kStart, kWrite, kSnapshot, kCheckpoint, kCommit, kStages };
 // Kills the process at a seeded moment: a stage of an epoch, and some microseconds later.
 class Killer {
  public:
-  explicit Killer(std::uint64_t seed) : is_armed_(seed != 0), random_(seed) {
+  explicit Killer(std::uint64_t seed) : kills_(seed != 0), is_armed_(seed != 0), random_(seed) {
     stage_ = static_cast<Stage>(random_() % static_cast<std::uint64_t>(Stage::kStages));
     epochs_ = 1 + random_() % 4;
     delay_ = std::chrono::microseconds(random_() % (stage_ == Stage::kStart ? 150'000 : 8'000));
@@ -121,7 +121,13 @@ class Killer {
     }).detach();
   }
 
+  // There are no more epochs: if it was to kill the process, it does so at the latest now.
+  void ReachEnd() const {
+    if (kills_) ::kill(::getpid(), SIGKILL);
+  }
+
  private:
+  const bool kills_;
   bool is_armed_;
   std::mt19937_64 random_;
   Stage stage_;
@@ -154,6 +160,7 @@ class Program {
       MILLRACE_RETURN_IF_ERROR(RunEpoch(++epochs));
       MILLRACE_RETURN_IF_ERROR(directory.NoteCheckpoint(Now()));
     }
+    killer_.ReachEnd();
     MILLRACE_RETURN_IF_ERROR(results_->views()->Finish());
     results_.reset();
     return directory.FinishRunning(Now());

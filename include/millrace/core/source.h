@@ -24,6 +24,14 @@
 // which is called, on any thread and on a copy of the source of its own, with each part that was read once everything
 // computed from it is safe: the run has ended well and its sinks have finished. After a failure it is not called.
 //
+// One whose input may be removed when nobody needs it any more (a log's old segments) has
+//
+//   Status Retain(const std::vector<Restriction>& unfinished) const;
+//
+// which is called by a run with checkpoints: before it reads anything, where a failure ends it, and after each
+// checkpoint with what the oldest one that is kept has still to read, on any thread and on a copy of the source of its
+// own, where a failure is reported as that of the checkpoint.
+//
 // Each restriction is read by a copy of the source object of its own, which lives as long as the restriction: a file
 // source keeps its open reader in a member and goes on where it stopped. One thread uses it at a time.
 #pragma once

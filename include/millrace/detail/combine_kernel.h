@@ -27,7 +27,7 @@ class CombineKernel final : public AggregateKernel {
 
   explicit CombineKernel(Fn fn) : fn_(std::move(fn)), outbound_(fn_), output_(fn_) {}
 
-  void Open(OperatorContext& context, const AggregatePlan& plan, WindowGate& gate) override {
+  [[gnu::cold]] void Open(OperatorContext& context, const AggregatePlan& plan, WindowGate& gate) override {
     context_ = &context;
     plan_ = plan;
     gate_ = &gate;
@@ -117,7 +117,7 @@ class CombineKernel final : public AggregateKernel {
   }
   void ForgetAdmissions() override { current_ = nullptr; }
 
-  void EmitDefault() override { output_.EmitDefault(); }
+  [[gnu::cold]] void EmitDefault() override { output_.EmitDefault(); }
 
   void FlushOutput() override { output_.Flush(); }
 
@@ -128,16 +128,16 @@ class CombineKernel final : public AggregateKernel {
     return sum;
   }
 
-  StateDescription DescribeState() const override { return State::Describe(plan_.panes); }
+  [[gnu::cold]] StateDescription DescribeState() const override { return State::Describe(plan_.panes); }
   void SaveState(StateWriter& writer, std::size_t state) override {
     State::Save(stores_, false, plan_.panes, writer, state);
     State::Save(slices_, true, plan_.panes, writer, state);
   }
-  Status RestoreState(const SavedSection& section) override {
+  [[gnu::cold]] Status RestoreState(const SavedSection& section) override {
     return State::Restore(section, plan_.panes, stores_, slices_,
                           [this](std::uint64_t hash) { return OwnerOf(hash, workers_) == self_; });
   }
-  void FinishRestore() override {
+  [[gnu::cold]] void FinishRestore() override {
     const auto closed = [this](bool is_slice) {
       return [this, is_slice](const auto& store) { return !gate_->IsOpen(store.first, is_slice); };
     };
@@ -279,7 +279,7 @@ class CombineKernel final : public AggregateKernel {
     }
   }
 
-  void AddInWindow(Batch<Row>& rows, std::size_t index, const BoundedWindow& window) {
+  [[gnu::noinline]] void AddInWindow(Batch<Row>& rows, std::size_t index, const BoundedWindow& window) {
     if (current_ == nullptr || current_window_ != window || current_is_slice_) {
       if (!Seek(window)) return DropLate(rows, index, window, false);
     }
@@ -287,20 +287,26 @@ class CombineKernel final : public AggregateKernel {
   }
 
   void AddValue(std::uint64_t hash, const Row& row) {
-    if (plan_.panes) {
-      auto& entry = current_->panes.FindOrInsert(hash, Rows::KeyOf(row),
-                                                 [this] { return Paned<Accumulator>{fn_.CreateAccumulator(), {}}; });
-      fn_.AddInput(entry.value.accumulator, Rows::ValueOf(row));
-      Touch(entry, 1);
+    if (plan_.panes) [[unlikely]] {
+      AddToPane(hash, row);
     } else {
       auto& entry = current_->once.FindOrInsert(hash, Rows::KeyOf(row), [this] { return fn_.CreateAccumulator(); });
       fn_.AddInput(entry.value, Rows::ValueOf(row));
     }
   }
 
+  [[gnu::noinline]] void AddToPane(std::uint64_t hash, const Row& row) {
+    auto& entry = PaneOf(hash, Rows::KeyOf(row));
+    fn_.AddInput(entry.value.accumulator, Rows::ValueOf(row));
+    Touch(entry, 1);
+  }
+  [[gnu::noinline]] auto& PaneOf(std::uint64_t hash, const K& key) {
+    return current_->panes.FindOrInsert(hash, key, [this] { return Paned<Accumulator>{fn_.CreateAccumulator(), {}}; });
+  }
+
   // Elements have been added to a key of the current window.
   template <class Entry>
-  void Touch(Entry& entry, std::int64_t elements) {
+  [[gnu::noinline]] void Touch(Entry& entry, std::int64_t elements) {
     const Trigger& trigger = plan_.windowing.trigger;
     PaneCell& pane = entry.value.pane;
     if (pane.Add(trigger, current_past_, elements, now_micros_)) {
@@ -323,8 +329,7 @@ class CombineKernel final : public AggregateKernel {
         if (!open || current_expired_ > 0) throw PipelineFailure(LatePartial(*context_, window));
       }
       if (plan_.panes) {
-        auto& entry = current_->panes.FindOrInsert(row.hash, row.key,
-                                                   [this] { return Paned<Accumulator>{fn_.CreateAccumulator(), {}}; });
+        auto& entry = PaneOf(row.hash, row.key);
         fn_.MergeAccumulators(entry.value.accumulator, row.accumulator);
         Touch(entry, row.count);
       } else {
@@ -338,12 +343,12 @@ class CombineKernel final : public AggregateKernel {
     }
   }
 
-  void DropLate(const Batch<Row>& rows, std::size_t index, const BoundedWindow& window, bool is_slice) {
+  [[gnu::cold]] void DropLate(const Batch<Row>& rows, std::size_t index, const BoundedWindow& window, bool is_slice) {
     gate_->DropLate(window, is_slice, rows.timestamps[index], &rows.values[index]);
   }
 
   // Makes `window` the current one; false if it has expired.
-  bool Seek(const BoundedWindow& window) {
+  [[gnu::noinline]] bool Seek(const BoundedWindow& window) {
     if (!gate_->Admit(window)) return false;
     current_ = &spares_.StoreOf(stores_, window);
     current_window_ = window;
@@ -353,7 +358,7 @@ class CombineKernel final : public AggregateKernel {
     return true;
   }
 
-  bool SeekSlice(const BoundedWindow& slice) {
+  [[gnu::noinline]] bool SeekSlice(const BoundedWindow& slice) {
     int expired = 0;
     if (gate_->AdmitSlice(slice, &expired) == 0) return false;
     current_ = &spares_.StoreOf(slices_, slice);
@@ -363,7 +368,7 @@ class CombineKernel final : public AggregateKernel {
     return true;
   }
 
-  void MergeInto(ShardedTable<K, Accumulator>& target, Stores& stores, const BoundedWindow& from) {
+  [[gnu::noinline]] void MergeInto(ShardedTable<K, Accumulator>& target, Stores& stores, const BoundedWindow& from) {
     const auto found = stores.find(from);
     if (found == stores.end()) return;
     found->second.once.ForEach([&](auto& entry) {

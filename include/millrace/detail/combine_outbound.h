@@ -160,7 +160,7 @@ class CombineOutbound {
     }
   }
 
-  void LiftInEach(Batch<Row>& rows, std::size_t index, std::uint64_t hash) {
+  [[gnu::noinline]] void LiftInEach(Batch<Row>& rows, std::size_t index, std::uint64_t hash) {
     const WindowFn& fn = rows.windows.fn;
     const Timestamp time = rows.timestamps[index];
     bool in_time = true;
@@ -191,7 +191,7 @@ class CombineOutbound {
 
   // Makes the table of a window or slice the current one; false if other workers may know that it has expired. What is
   // in a table is shipped before they learn that.
-  bool Seek(const BoundedWindow& window, bool is_slice) {
+  [[gnu::noinline]] bool Seek(const BoundedWindow& window, bool is_slice) {
     const Target target{window, is_slice};
     if (current_ != nullptr && current_target_ == target) return true;
     if (gate_->MayBeLateElsewhere(window, is_slice)) return false;
@@ -206,7 +206,7 @@ class CombineOutbound {
   }
 
   // Moves into the outboxes what belongs to windows whose last timestamp is not after `watermark`.
-  void Unload(Timestamp watermark) {
+  [[gnu::noinline]] void Unload(Timestamp watermark) {
     for (auto it = tables_.begin(); it != tables_.end();) {
       if (it->first.window.max_timestamp() > watermark) {
         ++it;

@@ -47,8 +47,8 @@ class CombineOutput {
 
   /// The pane of one key that fires now; in discarding mode its accumulator starts anew.
   template <class Entry>
-  void EmitPane(Entry& entry, const BoundedWindow& window, PaneInfo::Timing timing, bool is_last,
-                AccumulationMode mode) {
+  [[gnu::noinline]] void EmitPane(Entry& entry, const BoundedWindow& window, PaneInfo::Timing timing, bool is_last,
+                                  AccumulationMode mode) {
     const PaneInfo pane = entry.value.pane.Fire(timing, is_last);
     if constexpr (kGlobally) {
       rows_.EmitIn(fn_.ExtractOutput(entry.value.accumulator), window.max_timestamp(), window, pane);
@@ -59,7 +59,7 @@ class CombineOutput {
   }
 
   /// The output of an accumulator without input, in the global window. For CombineGlobally.
-  void EmitDefault() {
+  [[gnu::cold]] void EmitDefault() {
     if constexpr (kGlobally) {
       rows_.EmitIn(fn_.ExtractOutput(fn_.CreateAccumulator()), BoundedWindow::Global().max_timestamp(),
                    BoundedWindow::Global(), PaneInfo{.timing = PaneInfo::Timing::kOnTime});

@@ -16,7 +16,7 @@ struct CombineState {
   using Stores = CombineStores<K, Accumulator>;
   static constexpr bool kCodable = StateCodable<K>() && StateCodable<Accumulator>();
 
-  static StateDescription Describe(bool panes) {
+  [[gnu::cold]] static StateDescription Describe(bool panes) {
     std::string problem = StateProblem<K>();
     if (problem.empty()) problem = StateProblem<Accumulator>();
     return {.name = "accumulators",
@@ -24,7 +24,8 @@ struct CombineState {
             .problem = std::move(problem)};
   }
 
-  static void Save(Stores& stores, bool are_slices, bool panes, StateWriter& writer, std::size_t state) {
+  [[gnu::noinline]] static void Save(Stores& stores, bool are_slices, bool panes, StateWriter& writer,
+                                     std::size_t state) {
     if constexpr (kCodable) {
       for (auto& [window, store] : stores) {
         std::string* named = writer.To(state);
@@ -45,7 +46,8 @@ struct CombineState {
 
   /// Keeps the keys whose hashes `owns` takes.
   template <class Owns>
-  static Status Restore(const SavedSection& section, bool panes, Stores& stores, Stores& slices, Owns&& owns) {
+  [[gnu::cold]] static Status Restore(const SavedSection& section, bool panes, Stores& stores, Stores& slices,
+                                      Owns&& owns) {
     if constexpr (kCodable) {
       StateDecoder<Accumulator> decoder;
       std::string why;
@@ -78,7 +80,7 @@ struct CombineState {
 
   /// Takes every entry as saved, and calls `visit(window, pane)` for those with panes.
   template <class Visit>
-  static void MakeClean(Stores& stores, Visit&& visit) {
+  [[gnu::cold]] static void MakeClean(Stores& stores, Visit&& visit) {
     for (auto& [window, store] : stores) {
       store.once.ForEachDirty([](auto&) {});
       store.panes.ForEachDirty([&, &at = window](auto& entry) { visit(at, entry.value.pane); });
@@ -93,8 +95,8 @@ struct CombineState {
   static constexpr char kSliceFollows = 'S';
   static constexpr char kEntryFollows = 'E';
 
-  static std::string* AppendEntry(const K& key, const Accumulator& accumulator, StateWriter& writer,
-                                  std::size_t state) {
+  [[gnu::noinline]] static std::string* AppendEntry(const K& key, const Accumulator& accumulator, StateWriter& writer,
+                                                    std::size_t state) {
     std::string* out = writer.To(state);
     out->push_back(kEntryFollows);
     AppendState(key, out);
@@ -102,14 +104,14 @@ struct CombineState {
     return out;
   }
 
-  static void AppendPane(const PaneCell& pane, std::string* out) {
+  [[gnu::noinline]] static void AppendPane(const PaneCell& pane, std::string* out) {
     AppendVarint(static_cast<std::uint64_t>(pane.count), out);
     AppendFixed(pane.deadline_micros, out);
     AppendVarint(static_cast<std::uint64_t>(pane.index), out);
     AppendVarint(static_cast<std::uint64_t>(pane.nonspeculative_index) << 1 | (pane.all_late ? 1U : 0U), out);
   }
 
-  static bool ReadPane(std::string_view* in, PaneCell* pane) {
+  [[gnu::cold]] static bool ReadPane(std::string_view* in, PaneCell* pane) {
     constexpr std::uint64_t kIndexMax = 0x3fff'ffff;
     std::uint64_t count = 0;
     std::uint64_t index = 0;
@@ -125,8 +127,8 @@ struct CombineState {
     return true;
   }
 
-  static void Put(CombineStore<K, Accumulator>& store, bool panes, std::uint64_t hash, K&& key,
-                  Paned<Accumulator>&& value) {
+  [[gnu::cold]] static void Put(CombineStore<K, Accumulator>& store, bool panes, std::uint64_t hash, K&& key,
+                                Paned<Accumulator>&& value) {
     if (panes) {
       auto& entry = store.panes.FindOrInsert(hash, std::move(key), [] { return Paned<Accumulator>{}; });
       entry.value = std::move(value);

@@ -247,7 +247,7 @@ class FlatTable {
     ++size_;
   }
 
-  void Grow() {
+  [[gnu::noinline]] void Grow() {
     FlatTable bigger;
     bigger.Allocate(capacity_ == 0 ? kGroup : capacity_ * 2);
     for (std::size_t slot = 0; slot < capacity_; ++slot) {

@@ -95,7 +95,7 @@ class ShardedTable {
   static constexpr std::size_t kDivideAt = std::size_t{1} << 16;
   static constexpr std::size_t kLargeBytes = std::size_t{1} << 18;
 
-  void Divide() {
+  [[gnu::cold]] void Divide() {
     shards_.resize(kShards);
     whole_.MoveInto(
         [this](std::uint64_t hash) -> FlatTable<K, V>& { return shards_[static_cast<std::size_t>(ShardOf(hash))]; });

@@ -10,6 +10,10 @@
 
 namespace millrace {
 
+namespace base {
+class FileSystem;
+}
+
 /// Where and how often a run writes down what it needs to go on after a crash: the state of every step, the positions
 /// of the sources, and what its sinks have taken but not made visible. A run that finds a checkpoint in the folder goes
 /// on from it, so that every effect on state and sinks happens exactly once.
@@ -34,6 +38,8 @@ struct CheckpointOptions {
   std::int32_t keep = 2;
   /// Called after each commit with its epoch, on a thread of the runner's.
   std::function<void(std::uint64_t)> on_commit = {};
+  /// Where the folder is; null: the machine's. For simulations.
+  base::FileSystem* files = nullptr;
 };
 
 }  // namespace millrace

@@ -50,6 +50,9 @@ struct ReadTransform : TransformBase {
         return s.InitialRestrictions(options);
       };
       payload.make = [s = source](SourceSink& sink) { return std::make_unique<TypedSourceReader<S>>(s, sink); };
+      if constexpr (requires(const std::vector<Restriction>& unfinished) { source.Retain(unfinished); }) {
+        payload.retain = [s = source](const std::vector<Restriction>& unfinished) { return s.Retain(unfinished); };
+      }
       Graph& graph = pipeline.graph();
       const int transform = graph.Add({}, {&TypeInfoOf<T>(), &TypeInfoOf<BadRecord>()}, std::move(payload));
       graph.pcollection(graph.transform(transform).outputs[0]).unbounded = payload.unbounded;

@@ -1,6 +1,5 @@
 // The archive as a source: millrace/io/archive.h.
 #include <algorithm>
-#include <charconv>
 #include <string_view>
 #include <utility>
 
@@ -8,6 +7,7 @@
 #include "base/status_macros.h"
 #include "io/archive/archive_input.h"
 #include "io/archive/archive_partition_reading.h"
+#include "io/log/log_partition.h"
 #include "millrace/io/archive.h"
 #include "millrace/transforms/map.h"
 #include "millrace/transforms/read.h"
@@ -24,22 +24,6 @@ struct Span {
   std::int64_t from = 0;
   std::int64_t to = Restriction::kUnbounded;
 };
-
-// "clicks/3" is partition 3 of the topic clicks.
-std::optional<std::int32_t> PartitionOf(std::string_view restriction, std::string_view topic) {
-  if (!restriction.starts_with(topic)) return std::nullopt;
-  restriction.remove_prefix(topic.size());
-  if (!restriction.starts_with('/')) return std::nullopt;
-  restriction.remove_prefix(1);
-  std::int32_t partition = -1;
-  const auto [end, error] = std::from_chars(restriction.data(), restriction.data() + restriction.size(), partition);
-  if (error != std::errc() || end != restriction.data() + restriction.size()) return std::nullopt;
-  return partition;
-}
-
-std::string NameOf(const archive::ReadOptions& options, std::int32_t partition) {
-  return options.topic + "/" + std::to_string(partition);
-}
 
 // The number of partitions, which archive and log agree on.
 StatusOr<std::int32_t> PartitionsOf(const archive::ReadOptions& options, const ArchiveInput& input,
@@ -79,7 +63,7 @@ StatusOr<Span> SpanOf(const archive::ReadOptions& options, const Manifest& manif
   } else if (!streaming) {
     span.to = end;
   }
-  const std::string name = NameOf(options, partition);
+  const std::string name = PartitionName(options.topic, partition);
   if (span.from < begin) {
     return OutOfRangeError(name + ": offset " + std::to_string(span.from) + " is asked for; what is there begins at " +
                            std::to_string(begin));
@@ -99,12 +83,12 @@ void AddFiles(const archive::ReadOptions& options, const Manifest& manifest, std
   const auto bounds = manifest.BoundsOf(partition);
   const std::int64_t tail = std::max(span.from, bounds ? bounds->second : span.from);
   if (tail < span.to) {
-    parts->push_back({.partition = NameOf(options, partition), .from = tail, .to = span.to});
+    parts->push_back({.partition = PartitionName(options.topic, partition), .from = tail, .to = span.to});
   }
   const auto [begin, end] = manifest.RangesOf(partition);
   for (std::size_t i = begin; i < end; ++i) {
     const ArchivedRange& range = manifest.ranges[i];
-    Restriction part{.partition = NameOf(options, partition),
+    Restriction part{.partition = PartitionName(options.topic, partition),
                      .from = std::max(range.from, span.from),
                      .to = std::min(range.to, span.to)};
     if (part.from >= part.to || range.path.empty()) continue;
@@ -135,7 +119,7 @@ StatusOr<std::vector<Restriction>> ArchiveSource::InitialRestrictions(const Spli
   for (std::int32_t partition = 0; partition < partitions; ++partition) {
     MILLRACE_ASSIGN_OR_RETURN(const Span span, SpanOf(options, version->manifest, of_log, partition, split.streaming));
     if (split.streaming) {
-      parts.push_back({.partition = NameOf(options, partition), .from = span.from, .to = span.to});
+      parts.push_back({.partition = PartitionName(options.topic, partition), .from = span.from, .to = span.to});
     } else {
       AddFiles(options, version->manifest, partition, span, &parts);
     }
@@ -180,6 +164,9 @@ PCollection<LogRecord> ArchiveReadTransform::Expand(Pipeline& pipeline) const {
   payload.make = [source](SourceSink& sink) {
     return std::make_unique<TypedSourceReader<ArchiveSource>>(source, sink);
   };
+  if (!options.log_folder.empty()) {
+    payload.retain = [log = source.log](const std::vector<Restriction>& unfinished) { return log.Retain(unfinished); };
+  }
   const bool unbounded = payload.unbounded;
   const int transform = graph.Add({}, {&TypeInfoOf<LogRecord>(), &TypeInfoOf<BadRecord>()}, std::move(payload));
   PCollectionNode& node = graph.pcollection(graph.transform(transform).outputs[0]);

@@ -1,14 +1,16 @@
 // The log as a source: millrace/io/log.h.
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <optional>
 #include <string_view>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/file_system.h"
 #include "base/status_macros.h"
+#include "io/log/log_partition.h"
 #include "io/log/log_watermarks.h"
+#include "log/holds.h"
 #include "log/log_reader.h"
 #include "millrace/io/log.h"
 #include "millrace/transforms/read.h"
@@ -21,18 +23,6 @@ using Activity = LogWatermarks::Activity;
 using Clock = std::chrono::steady_clock;
 
 base::FileSystem& FilesOr(base::FileSystem* files) { return files != nullptr ? *files : base::PosixFileSystem(); }
-
-// "clicks/3" is partition 3 of the topic clicks.
-std::optional<std::int32_t> PartitionOf(std::string_view restriction, std::string_view topic) {
-  if (!restriction.starts_with(topic)) return std::nullopt;
-  restriction.remove_prefix(topic.size());
-  if (!restriction.starts_with('/')) return std::nullopt;
-  restriction.remove_prefix(1);
-  std::int32_t partition = -1;
-  const auto [end, error] = std::from_chars(restriction.data(), restriction.data() + restriction.size(), partition);
-  if (error != std::errc() || end != restriction.data() + restriction.size()) return std::nullopt;
-  return partition;
-}
 
 }  // namespace
 
@@ -151,7 +141,7 @@ StatusOr<std::vector<Restriction>> LogSource::InitialRestrictions(const SplitOpt
   std::vector<Restriction> parts;
   for (std::size_t p = 0; p < partitions; ++p) {
     MILLRACE_ASSIGN_OR_RETURN(const log::PartitionRange range, reader->Range(static_cast<std::int32_t>(p)));
-    Restriction part{.partition = options.topic + "/" + std::to_string(p)};
+    Restriction part{.partition = PartitionName(options.topic, static_cast<std::int32_t>(p))};
     part.from = options.from.empty() ? range.start : options.from[p];
     if (!options.to.empty()) part.to = options.to[p];
     if (!split.streaming && options.to.empty()) part.to = range.end;
@@ -178,6 +168,25 @@ StatusOr<ProcessContinuation> LogSource::Read(RestrictionTracker& tracker, Water
   return reading->Read(tracker, watermark, out);
 }
 
+Status LogSource::Retain(const std::vector<Restriction>& unfinished) const {
+  MILLRACE_ASSIGN_OR_RETURN(const std::unique_ptr<log::LogReader> reader,
+                            log::LogReader::Open(FilesOr(files), options.folder, options.topic));
+  // What is not mentioned has been read to its end.
+  MILLRACE_ASSIGN_OR_RETURN(log::Cut next, reader->End());
+  for (const Restriction& part : unfinished) {
+    const std::optional<std::int32_t> partition = PartitionOf(part.partition, options.topic);
+    if (!partition) continue;
+    std::int64_t& offset = next.at(static_cast<std::size_t>(*partition));
+    offset = std::min(offset, part.from);
+    // What the log no longer holds is read from elsewhere, such as the archive.
+    MILLRACE_ASSIGN_OR_RETURN(const log::PartitionRange range, reader->Range(*partition));
+    offset = std::max(offset, range.start);
+  }
+  return log::SetHold(
+      FilesOr(files), options.folder, options.topic,
+      {.name = options.consumer, .next_offsets = std::move(next), .updated_at = base::SystemClock().Now()});
+}
+
 PCollection<LogRecord> LogReadTransform::Expand(Pipeline& pipeline) const {
   Graph& graph = pipeline.graph();
   if (options.idle_after < Duration(0) || options.poll_interval <= Duration(0)) {
@@ -192,6 +201,7 @@ PCollection<LogRecord> LogReadTransform::Expand(Pipeline& pipeline) const {
   payload.bounded_in_batch = true;
   payload.initial_restrictions = [source](const SplitOptions& split) { return source.InitialRestrictions(split); };
   payload.make = [source](SourceSink& sink) { return std::make_unique<TypedSourceReader<LogSource>>(source, sink); };
+  payload.retain = [source](const std::vector<Restriction>& unfinished) { return source.Retain(unfinished); };
   const bool unbounded = payload.unbounded;
   const int transform = graph.Add({}, {&TypeInfoOf<LogRecord>(), &TypeInfoOf<BadRecord>()}, std::move(payload));
   PCollectionNode& node = graph.pcollection(graph.transform(transform).outputs[0]);

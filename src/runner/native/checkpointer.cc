@@ -38,7 +38,7 @@ StatusOr<std::unique_ptr<Checkpointer>> Checkpointer::Open(const CheckpointOptio
   if (options.interval <= Duration(0)) return InvalidArgumentError("the interval of checkpoints must be positive");
   MILLRACE_ASSIGN_OR_RETURN(
       storage::CheckpointStore store,
-      storage::CheckpointStore::Open(base::PosixFileSystem(), options.folder,
+      storage::CheckpointStore::Open(FilesOf(options), options.folder,
                                      {.keep = static_cast<std::size_t>(std::max(1, options.keep))}));
   std::unique_ptr<Checkpointer> checkpointer(new Checkpointer(options, plan, streaming, sinks, std::move(store)));
   MILLRACE_ASSIGN_OR_RETURN(checkpointer->restored_, RestoredCheckpoint::Find(options));
@@ -50,7 +50,10 @@ StatusOr<std::unique_ptr<Checkpointer>> Checkpointer::Open(const CheckpointOptio
   if (checkpointer->restored_) {
     const storage::CheckpointManifest& manifest = checkpointer->restored_->manifest();
     checkpointer->status_.restored_epoch = manifest.epoch;
-    if (checkpointer->restored_->is_own()) checkpointer->store_.ContinueFrom(manifest);
+    if (checkpointer->restored_->is_own()) {
+      checkpointer->store_.ContinueFrom(manifest);
+      checkpointer->kept_.push_back(manifest.sources);
+    }
   }
   return checkpointer;
 }
@@ -346,6 +349,7 @@ Status Checkpointer::Write(const storage::CheckpointContents& contents) {
   write_all_ = !manifest.ok();
   if (!manifest.ok()) return manifest.status().WithContext("checkpoint " + std::to_string(epoch_));
   FinalizeSources();
+  RetainSources(contents.sources);
   MILLRACE_RETURN_IF_ERROR(CommitSinks());
   if (options_.on_commit) options_.on_commit(epoch_);
   return OkStatus();
@@ -363,6 +367,27 @@ void Checkpointer::FinalizeSources() {
     for (std::size_t node = 0; node < snapshots_[worker].nodes.size(); ++node) {
       std::vector<Restriction>& read = snapshots_[worker].nodes[node].read;
       if (!read.empty()) workers_[worker]->FinalizeSoon(static_cast<int>(node), std::exchange(read, {}));
+    }
+  }
+}
+
+// Tells the sources what the oldest checkpoint that is kept has still to read.
+void Checkpointer::RetainSources(const std::vector<storage::SourcePosition>& positions) {
+  kept_.push_back(positions);
+  while (kept_.size() > static_cast<std::size_t>(std::max(1, options_.keep))) kept_.pop_front();
+  for (const exec::PlanNode& node : plan_.nodes) {
+    if (!node.is_source || !node.read->retain) continue;
+    std::vector<Restriction> unfinished;
+    for (const storage::SourcePosition& position : kept_.front()) {
+      if (position.step != node.label) continue;
+      for (const auto& part : position.unfinished) {
+        unfinished.push_back({.partition = part.partition, .from = part.from, .to = part.to});
+      }
+    }
+    if (const Status kept = node.read->retain(unfinished); !kept.ok()) {
+      const std::lock_guard lock(mutex_);
+      status_.last_failure =
+          node.label + ": what the checkpoints need may be removed from its input: " + kept.message();
     }
   }
 }

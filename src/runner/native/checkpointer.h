@@ -4,6 +4,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -70,6 +71,7 @@ class Checkpointer final : public BarrierHooks {
   Status SnapshotSinks();
   Status CommitSinks();
   void FinalizeSources();
+  void RetainSources(const std::vector<storage::SourcePosition>& positions);
 
   const CheckpointOptions options_;
   const exec::Plan& plan_;
@@ -91,7 +93,8 @@ class Checkpointer final : public BarrierHooks {
   std::vector<EpochBatch> batches_;  // of the sinks
   Timestamp created_at_;
   std::uint64_t epoch_ = 0;
-  bool write_all_ = false;  // the last one failed: what was handed out is lost
+  std::deque<std::vector<storage::SourcePosition>> kept_;  // of the checkpoints that are kept, the oldest first
+  bool write_all_ = false;                                 // the last one failed: what was handed out is lost
 
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;

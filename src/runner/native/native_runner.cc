@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/status_macros.h"
 #include "exec/plan.h"
 #include "millrace/io/view_sink.h"
 #include "millrace/runner/status.h"
@@ -60,6 +61,9 @@ Status Prepare(const exec::Plan& plan, const Checkpointer* checkpointer, Shared&
       } else {
         StatusOr<std::vector<Restriction>> initial = node.read->initial_restrictions(split);
         if (!initial.ok()) return initial.status().WithContext(node.label);
+        if (checkpointer != nullptr && node.read->retain) {
+          MILLRACE_RETURN_IF_ERROR(node.read->retain(*initial).WithContext(node.label));
+        }
         restrictions = std::make_unique<SharedRestrictions>(*std::move(initial), shared.workers);
       }
     }

@@ -11,8 +11,6 @@ namespace millrace::native {
 
 namespace {
 
-base::FileSystem& Files() { return base::PosixFileSystem(); }
-
 std::string WatermarksLayout() { return detail::StateLayout<std::vector<NodeWatermarks>>(); }
 
 Status NoFit(std::uint64_t epoch, const std::string& problems) {
@@ -23,6 +21,10 @@ Status NoFit(std::uint64_t epoch, const std::string& problems) {
 }
 
 }  // namespace
+
+base::FileSystem& FilesOf(const CheckpointOptions& options) {
+  return options.files != nullptr ? *options.files : base::PosixFileSystem();
+}
 
 std::vector<storage::StateDescription> DescribeStates(const exec::Plan& plan, const StatesByNode& states) {
   std::vector<storage::StateDescription> all;
@@ -37,18 +39,19 @@ std::vector<storage::StateDescription> DescribeStates(const exec::Plan& plan, co
 
 StatusOr<std::optional<RestoredCheckpoint>> RestoredCheckpoint::Find(const CheckpointOptions& options) {
   RestoredCheckpoint found;
+  base::FileSystem& files = FilesOf(options);
+  found.files_ = &files;
   found.folder_ = options.folder;
   if (options.restore_epoch) {
-    MILLRACE_ASSIGN_OR_RETURN(found.manifest_,
-                              storage::FindCheckpoint(Files(), options.folder, *options.restore_epoch));
+    MILLRACE_ASSIGN_OR_RETURN(found.manifest_, storage::FindCheckpoint(files, options.folder, *options.restore_epoch));
     return std::optional(std::move(found));
   }
   MILLRACE_ASSIGN_OR_RETURN(std::optional<storage::CheckpointManifest> latest,
-                            storage::LatestCheckpoint(Files(), options.folder));
+                            storage::LatestCheckpoint(files, options.folder));
   if (!latest && !options.restore_folder.empty()) {
     found.folder_ = options.restore_folder;
     found.is_own_ = false;
-    MILLRACE_ASSIGN_OR_RETURN(latest, storage::LatestCheckpoint(Files(), options.restore_folder));
+    MILLRACE_ASSIGN_OR_RETURN(latest, storage::LatestCheckpoint(files, options.restore_folder));
     if (!latest) return NotFoundError("there is no snapshot in " + options.restore_folder);
   }
   if (!latest) return std::optional<RestoredCheckpoint>();
@@ -72,7 +75,7 @@ std::optional<std::vector<Restriction>> RestoredCheckpoint::RestrictionsOf(const
 StatusOr<std::string> RestoredCheckpoint::BatchOf(const std::string& sink) const {
   const storage::SinkPosition* position = manifest_.FindSink(sink);
   if (position == nullptr) return std::string();
-  return storage::ReadSection(Files(), folder_, position->batch);
+  return storage::ReadSection(*files_, folder_, position->batch);
 }
 
 Status RestoredCheckpoint::CheckFit(const exec::Plan& plan, const StatesByNode& states, bool streaming) const {
@@ -111,7 +114,7 @@ Status RestoredCheckpoint::ReadState(const std::string& step, std::size_t index,
   const std::string& origin =
       bytes_.emplace_back("checkpoint " + std::to_string(manifest_.epoch) + ", state " + state.name + " of " + step);
   for (const storage::SectionRef& section : chain->chain) {
-    MILLRACE_ASSIGN_OR_RETURN(std::string content, storage::ReadSection(Files(), folder_, section));
+    MILLRACE_ASSIGN_OR_RETURN(std::string content, storage::ReadSection(*files_, folder_, section));
     node->sections.push_back({.state = index,
                               .layout = chain->description.layout,
                               .bytes = bytes_.emplace_back(std::move(content)),
@@ -124,7 +127,7 @@ Status RestoredCheckpoint::ReadState(const std::string& step, std::size_t index,
 Status RestoredCheckpoint::ReadWatermarks(const exec::Plan& plan, std::vector<exec::RestoredNode>* nodes) const {
   const storage::StateChain* chain = manifest_.FindState(kRunnerStep, kWatermarksState);
   if (chain == nullptr || chain->chain.empty()) return OkStatus();
-  MILLRACE_ASSIGN_OR_RETURN(const std::string content, storage::ReadSection(Files(), folder_, chain->chain.back()));
+  MILLRACE_ASSIGN_OR_RETURN(const std::string content, storage::ReadSection(*files_, folder_, chain->chain.back()));
   std::string_view rest = content;
   std::vector<NodeWatermarks> watermarks;
   if (!detail::ReadState(&rest, &watermarks) || !rest.empty()) {

@@ -28,6 +28,9 @@ struct NodeWatermarks {
   Timestamp output;
 };
 
+/// Where the options have their checkpoints.
+base::FileSystem& FilesOf(const CheckpointOptions& options);
+
 /// What a checkpoint of that plan says of its states: those of the steps, then the runner's.
 std::vector<storage::StateDescription> DescribeStates(const exec::Plan& plan, const StatesByNode& states);
 
@@ -55,6 +58,7 @@ class RestoredCheckpoint {
                    exec::RestoredNode* node);
   Status ReadWatermarks(const exec::Plan& plan, std::vector<exec::RestoredNode>* nodes) const;
 
+  base::FileSystem* files_ = nullptr;
   storage::CheckpointManifest manifest_;
   std::string folder_;
   bool is_own_ = true;

@@ -1,0 +1,38 @@
+# What nearly every file reads is read once a build: the standard library and the SDK for the rooms, and GoogleTest too
+# for the tests. No file may count on it: the preset `clang` does without, so that a missing #include shows there.
+#
+# g++ 12 forgets in a precompiled header which lines are a system header's, and then warns about them where it
+# optimizes. Its rooms do without, where it saves little, and its tests without those warnings.
+
+option(MILLRACE_PRECOMPILED_HEADERS "read common headers once a build" ON)
+
+set(MILLRACE_COMMON_HEADERS
+  <algorithm> <array> <atomic> <charconv> <chrono> <condition_variable> <cstdint> <cstring> <deque> <filesystem>
+  <fstream> <functional> <iostream> <limits> <map> <memory> <mutex> <optional> <set> <span> <sstream> <string>
+  <string_view> <thread> <unordered_map> <utility> <variant> <vector>)
+
+# millrace_precompiled(TARGET rooms|tests): the target takes the common headers from the one library that has them.
+function(millrace_precompiled target kind)
+  if(NOT MILLRACE_PRECOMPILED_HEADERS OR (kind STREQUAL "rooms" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU"))
+    return()
+  endif()
+  set(holder millrace_precompiled_${kind})
+  if(NOT TARGET ${holder})
+    set(source "${CMAKE_BINARY_DIR}/precompiled_${kind}.cc")
+    file(CONFIGURE OUTPUT "${source}" CONTENT "int main() {}")
+    set(headers ${MILLRACE_COMMON_HEADERS})
+    if(kind STREQUAL "tests")
+      add_executable(${holder} EXCLUDE_FROM_ALL "${source}")  # not position independent code, as the tests are
+      target_link_libraries(${holder} PRIVATE GTest::gmock)
+      target_compile_options(${holder} PRIVATE ${MILLRACE_TEST_OPTIONS})
+      list(APPEND headers <gmock/gmock.h> <gtest/gtest.h> "${PROJECT_SOURCE_DIR}/include/millrace/millrace.h")
+    else()
+      add_library(${holder} OBJECT EXCLUDE_FROM_ALL "${source}")
+      list(APPEND headers "${PROJECT_SOURCE_DIR}/include/millrace/core/json.h")
+    endif()
+    target_include_directories(${holder} PRIVATE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/src")
+    target_link_libraries(${holder} PRIVATE millrace_warnings)
+    target_precompile_headers(${holder} PRIVATE ${headers})
+  endif()
+  target_precompile_headers(${target} REUSE_FROM ${holder})
+endfunction()
