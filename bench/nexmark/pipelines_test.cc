@@ -91,6 +91,7 @@ TEST_P(PipelinesTest, GiveTheOraclesCheckAtAGivenRate) {
 
 // The checks of the benchmark's definition, at its 4,000,000 events.
 TEST_P(PipelinesTest, GiveThePublishedCheck) {
+  if (base::kSanitized) GTEST_SKIP() << "4,000,000 events take too long under a sanitizer; other builds check them";
   const auto published = [](Query query) -> std::string {
     switch (query) {
       case Query::kQ0: return "4000000,40656142710266";
