@@ -3,7 +3,9 @@
 #include "nexmark/pipelines.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <utility>
@@ -87,6 +89,19 @@ TEST_P(PipelinesTest, GiveTheOraclesCheckAtAGivenRate) {
       EXPECT_LT(pace->Summary().p50_ms, 5'000);
     }
   }
+}
+
+TEST_P(PipelinesTest, GiveTheOraclesCheckWithCheckpoints) {
+  Options options{.query = GetParam(), .events = 30'000};
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() /
+      ("millrace_nexmark_" + std::to_string(::getpid()) + std::string(QueryName(GetParam())));
+  RunOptions run{.streaming = true, .threads = 2, .bundle_elements = 200};
+  run.checkpoints = CheckpointOptions{.folder = folder.string(), .interval = std::chrono::milliseconds(1)};
+  Status status;
+  EXPECT_EQ(PipelineCheck(options, run, &status), OracleCheck(options));
+  EXPECT_EQ(status, OkStatus());
+  std::filesystem::remove_all(folder);
 }
 
 // The checks of the benchmark's definition, at its 4,000,000 events.

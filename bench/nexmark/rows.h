@@ -3,7 +3,6 @@
 
 #include <compare>
 #include <cstdint>
-#include <initializer_list>
 #include <string>
 
 #include "millrace/core/timestamp.h"
@@ -65,43 +64,41 @@ struct KeyCount {
 
 /// Counts and sums, modulo 2^64, that depend on neither the order of the rows nor on how they are split: add up those
 /// of each part. Not thread safe.
-class Check {
- public:
+struct Check {
+  std::uint64_t row_count = 0;
+  std::uint64_t first_sum = 0;
+  std::uint64_t second_sum = 0;
+
   template <class Row>
   void Add(const Timed<Row>& row) {
-    Add({row.row.price});
+    Add(row.row.price, 0);
   }
-  void Add(const SelectedBid& row) { Add({row.price}); }
-  void Add(const HotItem& row) { Add({row.bids, row.auction}); }
-  void Add(const HighestBid& row) { Add({row.price}); }
-  void Add(const NewSeller& row) { Add({row.id}); }
-  void Add(const BidderCount& row) { Add({row.bids, row.bids * row.bids}); }
-  void Add(const KeyCount& row) { Add({row.bids}); }
+  void Add(const SelectedBid& row) { Add(row.price, 0); }
+  void Add(const HotItem& row) { Add(row.bids, row.auction); }
+  void Add(const HighestBid& row) { Add(row.price, 0); }
+  void Add(const NewSeller& row) { Add(row.id, 0); }
+  void Add(const BidderCount& row) { Add(row.bids, row.bids * row.bids); }
+  void Add(const KeyCount& row) { Add(row.bids, 0); }
   void Merge(const Check& other) {
-    rows_ += other.rows_;
-    for (int i = 0; i < kSumsMax; ++i) sums_[i] += other.sums_[i];
+    row_count += other.row_count;
+    first_sum += other.first_sum;
+    second_sum += other.second_sum;
   }
-
-  std::uint64_t rows() const { return rows_; }
 
   /// "rows,sum" or "rows,sum,sum"; `sums` is what `SumsOfCheck` gives for the query.
   std::string ToString(int sums) const {
-    std::string text = std::to_string(rows_);
-    for (int i = 0; i < sums && i < kSumsMax; ++i) text.append(1, ',').append(std::to_string(sums_[i]));
+    std::string text = std::to_string(row_count);
+    if (sums > 0) text.append(1, ',').append(std::to_string(first_sum));
+    if (sums > 1) text.append(1, ',').append(std::to_string(second_sum));
     return text;
   }
 
  private:
-  static constexpr int kSumsMax = 2;
-
-  void Add(std::initializer_list<std::int64_t> values) {
-    ++rows_;
-    int i = 0;
-    for (const std::int64_t value : values) sums_[i++] += static_cast<std::uint64_t>(value);
+  void Add(std::int64_t first, std::int64_t second) {
+    ++row_count;
+    first_sum += static_cast<std::uint64_t>(first);
+    second_sum += static_cast<std::uint64_t>(second);
   }
-
-  std::uint64_t rows_ = 0;
-  std::uint64_t sums_[kSumsMax] = {};
 };
 
 }  // namespace millrace::nexmark
