@@ -1,5 +1,5 @@
-# What nearly every file reads is read once a build: the standard library and the SDK for the rooms, and GoogleTest too
-# for the tests. No file may count on it: the preset `clang` does without, so that a missing #include shows there.
+# What nearly every file reads is read once a build: the standard library, with JSON for the rooms, and with the SDK and
+# GoogleTest for the tests. No file may count on it: the preset `clang` does without, so that a missing #include shows there.
 #
 # g++ 12 forgets in a precompiled header which lines are a system header's, and then warns about them where it
 # optimizes. Its rooms do without, where it saves little, and its tests without those warnings.

@@ -63,12 +63,10 @@ StatusOr<TopicMetadata> ReadTopic(base::FileSystem& files, const std::string& lo
     if (has_partition) {
       MILLRACE_ASSIGN_OR_RETURN(exists, files.Exists(path));
     }
-    if (has_partition && !exists) {
+    if (!exists && has_partition) {
       return DataLossError(path + " is missing, but the topic has records; restore it from a copy");
     }
-  }
-  if (!exists) {
-    return NotFoundError("the log " + log_folder + " has no topic " + std::string(topic));
+    if (!exists) return NotFoundError("the log " + log_folder + " has no topic " + std::string(topic));
   }
   MILLRACE_ASSIGN_OR_RETURN(const std::string text, base::ReadFile(files, path, kSmallFileBytesMax));
   StatusOr<TopicMetadata> metadata = json::Parse<TopicMetadata>(text);
