@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "millrace/runner/rocksdb_state.h"
 #include "nexmark/options.h"
 #include "nexmark/pipelines.h"
 #include "nexmark/pools.h"
@@ -29,7 +30,9 @@ constexpr char kOwnHelp[] =
     "  --send_rate=N       rows per second of the clock, sent when they are due; gives latencies [0: as fast as it "
     "goes]\n"
     "  --checkpoint_interval=MS  a durable checkpoint each so many milliseconds; 0: none [0]\n"
-    "  --checkpoint_folder=DIR   where they are kept; a run goes on from what it finds there\n";
+    "  --checkpoint_folder=DIR   where they are kept; a run goes on from what it finds there\n"
+    "  --state_folder=DIR  state beyond --state_memory_mib is in a RocksDB there\n"
+    "  --state_memory_mib=N      with --state_folder: so much of the state is in memory [1024]\n";
 
 StatusOr<RunOptions> TakeRunOptions(Options& options) {
   RunOptions run;
@@ -52,6 +55,11 @@ StatusOr<RunOptions> TakeRunOptions(Options& options) {
     run.checkpoints = CheckpointOptions{.folder = folder,
                                         .interval = std::chrono::milliseconds(*interval),
                                         .job_name = std::string(QueryName(options.query))};
+  }
+  StatusOr<std::uint64_t> memory = ParseCount("state_memory_mib", options.Take("state_memory_mib").value_or("1024"));
+  if (!memory.ok()) return memory.status();
+  if (const std::optional<std::string> state = options.Take("state_folder")) {
+    run.state = RocksdbState({.folder = *state, .memory_bytes = static_cast<std::int64_t>(*memory << 20)});
   }
   return run;
 }

@@ -18,9 +18,9 @@ namespace {
 constexpr std::string_view kManifestName = "manifest";
 constexpr std::string_view kLockName = "lock";
 constexpr std::string_view kStagingName = "staging";
-constexpr std::uint64_t kManifestBytesMax = (256U << 20) + 128;
+constexpr std::uint64_t kStoredManifestBytesMax = (256U << 20) + 128;
 constexpr std::size_t kFirstLineBytesMax = 128;
-constexpr int kFolderDepthMax = 8;
+constexpr int kListDepthMax = 8;
 constexpr int kLockTries = 2000;
 constexpr auto kLockPause = std::chrono::milliseconds(5);
 
@@ -116,7 +116,7 @@ Status FolderStore::MakeFolder(const std::string& folder) {
 
 StatusOr<StoredManifest> FolderStore::GetManifest() {
   const std::string path = folder_ + "/" + std::string(kManifestName);
-  StatusOr<std::string> content = base::ReadFile(files_, path, kManifestBytesMax);
+  StatusOr<std::string> content = base::ReadFile(files_, path, kStoredManifestBytesMax);
   if (content.ok()) return ParseFrame(path, *std::move(content));
   if (content.status().code() == StatusCode::kNotFound) return StoredManifest{};
   return content.status();
@@ -183,7 +183,7 @@ StatusOr<std::vector<StoredObject>> FolderStore::List(std::string_view prefix) {
 
 Status FolderStore::ListFolder(const std::string& below, std::string_view prefix, int depth,
                                std::vector<StoredObject>* found) {
-  if (depth > kFolderDepthMax) {
+  if (depth > kListDepthMax) {
     return FailedPreconditionError("archive " + folder_ + ": folders are nested too deeply at " + below);
   }
   MILLRACE_ASSIGN_OR_RETURN(const std::vector<std::string> names, files_.List(folder_ + "/" + below));

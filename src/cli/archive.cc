@@ -119,12 +119,12 @@ StatusOr<int> VerifyTopic(const Invocation& invocation, const std::string& topic
   return report.problems.empty() ? 0 : 1;
 }
 
-RowCell Text(std::string text) { return {.text = std::move(text), .is_null = false}; }
+RowCell Shown(std::string text) { return {.text = std::move(text), .is_null = false}; }
 template <class Number>
 RowCell Numeral(Number number) {
   return {.text = std::to_string(number), .is_null = false};
 }
-RowCell Time(const std::optional<Timestamp>& time) {
+RowCell ShownTime(const std::optional<Timestamp>& time) {
   if (!time) return {};
   return {.text = time->ToString(), .is_null = false};
 }
@@ -148,11 +148,11 @@ StatusOr<int> ListTopics(const Invocation& invocation, const std::vector<std::st
     for (const ArchivedRange& range : loaded.manifest.ranges) {
       std::optional<std::string> path;
       if (!range.path.empty()) path = store->name() + "/" + range.path;
-      writer->Write({Text(topic), Numeral(range.partition), Numeral(range.from), Numeral(range.to),
+      writer->Write({Shown(topic), Numeral(range.partition), Numeral(range.from), Numeral(range.to),
                      Numeral(range.count), Numeral(range.controls.size()), Numeral(range.bytes),
-                     Time(range.least_event_time), Time(range.greatest_event_time), Time(range.least_publish_time),
-                     Time(range.greatest_publish_time), path ? Text(range.digest) : RowCell{},
-                     path ? Text(*path) : RowCell{}});
+                     ShownTime(range.least_event_time), ShownTime(range.greatest_event_time),
+                     ShownTime(range.least_publish_time), ShownTime(range.greatest_publish_time),
+                     path ? Shown(range.digest) : RowCell{}, path ? Shown(*path) : RowCell{}});
     }
   }
   writer->Finish();

@@ -20,7 +20,7 @@ namespace {
 using storage::CheckpointManifest;
 using storage::ListedCheckpoint;
 
-base::FileSystem& Files() { return base::PosixFileSystem(); }
+base::FileSystem& CheckpointFiles() { return base::PosixFileSystem(); }
 
 RowCell Text(std::string text) { return {.text = std::move(text), .is_null = false}; }
 RowCell Number(std::uint64_t number) { return Text(std::to_string(number)); }
@@ -45,7 +45,7 @@ std::uint64_t StateBytes(const CheckpointManifest& checkpoint) {
 }
 
 StatusOr<int> List(const Invocation& invocation, const std::string& folder) {
-  MILLRACE_ASSIGN_OR_RETURN(const std::vector<ListedCheckpoint> listed, storage::ListCheckpoints(Files(), folder));
+  MILLRACE_ASSIGN_OR_RETURN(const std::vector<ListedCheckpoint> listed, storage::ListCheckpoints(CheckpointFiles(), folder));
   MILLRACE_ASSIGN_OR_RETURN(const auto writer,
                             MakeRowWriter(invocation.output.format,
                                           {NumberColumn("epoch"), NumberColumn("attempt"), TimeColumn("created_at"),
@@ -130,9 +130,9 @@ StatusOr<CheckpointManifest> Choose(const Invocation& invocation, const std::str
     if (error != std::errc() || end != text.data() + text.size()) {
       return UsageError("the epoch of a checkpoint is a number, not " + text);
     }
-    return storage::FindCheckpoint(Files(), folder, epoch);
+    return storage::FindCheckpoint(CheckpointFiles(), folder, epoch);
   }
-  MILLRACE_ASSIGN_OR_RETURN(std::optional<CheckpointManifest> latest, storage::LatestCheckpoint(Files(), folder));
+  MILLRACE_ASSIGN_OR_RETURN(std::optional<CheckpointManifest> latest, storage::LatestCheckpoint(CheckpointFiles(), folder));
   if (!latest) return NotFoundError("there is no checkpoint in " + folder);
   return *std::move(latest);
 }
@@ -140,7 +140,7 @@ StatusOr<CheckpointManifest> Choose(const Invocation& invocation, const std::str
 /// What is printed is only printed of a checkpoint whose data was read and is whole.
 StatusOr<int> Inspect(const Invocation& invocation, const std::string& folder) {
   MILLRACE_ASSIGN_OR_RETURN(const CheckpointManifest checkpoint, Choose(invocation, folder));
-  MILLRACE_RETURN_IF_ERROR(storage::VerifyCheckpoint(Files(), folder, checkpoint));
+  MILLRACE_RETURN_IF_ERROR(storage::VerifyCheckpoint(CheckpointFiles(), folder, checkpoint));
   if (invocation.output.format == "json") {
     std::cout << json::Write(checkpoint) << "\n";
     return 0;

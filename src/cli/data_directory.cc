@@ -22,7 +22,7 @@ constexpr std::uint64_t kSmallFileBytesMax = 1 << 16;
 constexpr auto kWaitForReader = std::chrono::seconds(30);
 // A lock file is written just after the lock is taken, so what it says may be of the process before.
 constexpr auto kWaitForName = std::chrono::milliseconds(200);
-constexpr auto kPause = std::chrono::milliseconds(10);
+constexpr auto kLockPause = std::chrono::milliseconds(10);
 constexpr const char* kManifestName = "/millrace.json";
 constexpr const char* kLockName = "/lock";
 constexpr const char* kGenerationPrefix = "generation-";
@@ -98,7 +98,7 @@ StatusOr<DataDirectory> DataDirectory::Take(const std::string& path, const Direc
     if ((other && other->verb == "run" && waited >= kWaitForName) || waited >= kWaitForReader) {
       return HeldError(path, other);
     }
-    std::this_thread::sleep_for(kPause);
+    std::this_thread::sleep_for(kLockPause);
   }
 }
 

@@ -14,7 +14,7 @@ namespace millrace::cli {
 namespace {
 
 // A topic that was not there may be made later; a manifest may be long.
-constexpr auto kRetry = std::chrono::seconds(10);
+constexpr auto kRetryAfter = std::chrono::seconds(10);
 constexpr std::size_t kTopicsMax = 1'000;
 
 struct PartitionName {
@@ -34,7 +34,7 @@ std::optional<PartitionName> ParsePartition(const std::string& text) {
 
 bool IsDue(std::optional<std::chrono::steady_clock::time_point>& last) {
   const auto now = std::chrono::steady_clock::now();
-  if (last && now - *last < kRetry) return false;
+  if (last && now - *last < kRetryAfter) return false;
   last = now;
   return true;
 }

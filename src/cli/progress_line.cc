@@ -31,13 +31,13 @@ std::string PercentText(const std::optional<double>& fraction) {
   return fraction ? std::to_string(static_cast<int>(*fraction * 100)) + " %, " : "";
 }
 
-std::string Clock(double elapsed_s) {
+std::string Elapsed(double elapsed_s) {
   const auto seconds = static_cast<std::int64_t>(elapsed_s);
   const std::string rest = std::to_string(seconds % 60);
   return std::to_string(seconds / 60) + ":" + (rest.size() < 2 ? "0" : "") + rest;
 }
 
-std::string WatermarkText(Timestamp watermark) {
+std::string ShownWatermark(Timestamp watermark) {
   if (watermark == Timestamp::Min()) return "at the start of time";
   if (watermark >= Timestamp::Max()) return "at the end of time";
   // Whole seconds: the digits behind would only flicker.
@@ -58,7 +58,7 @@ std::string ProgressLine::Text(const Progress& progress) {
   last_ = progress;
   return PercentText(progress.fraction) + GroupedDigits(progress.elements_read) + " " + std::string(words_.counted) +
          ", " + GroupedDigits(static_cast<std::int64_t>(rate_per_s_)) + " per second, " + std::string(words_.time) +
-         " " + WatermarkText(progress.watermark) + ", " + Clock(progress.elapsed_s);
+         " " + ShownWatermark(progress.watermark) + ", " + Elapsed(progress.elapsed_s);
 }
 
 void ProgressLine::Show(const Progress& progress) {

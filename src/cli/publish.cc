@@ -35,7 +35,7 @@ constexpr std::size_t kAppendBytesMax = std::size_t{8} << 20;
 constexpr std::uint64_t kPlanVersion = 1;
 constexpr double kAppendsPerSecond = 50;  // at a given rate
 constexpr auto kProgressEvery = std::chrono::milliseconds(200);
-constexpr auto kPause = std::chrono::milliseconds(50);
+constexpr auto kRatePause = std::chrono::milliseconds(50);
 constexpr std::size_t kReadBytes = std::size_t{1} << 20;
 
 StatusOr<std::uint64_t> DigestOf(const std::string& path) {
@@ -176,7 +176,7 @@ Status Publisher::Wait() {
                                     std::chrono::duration<double>(static_cast<double>(sent_) / rate_));
     const auto left = due - Clock::now();
     if (left <= Clock::duration::zero()) return OkStatus();
-    std::this_thread::sleep_for(std::min<Clock::duration>(left, kPause));
+    std::this_thread::sleep_for(std::min<Clock::duration>(left, kRatePause));
   }
 }
 

@@ -16,6 +16,7 @@
 #include "cli/serve_run.h"
 #include "cli/stop_signals.h"
 #include "cli/verbs.h"
+#include "millrace/runner/rocksdb_state.h"
 
 namespace millrace::cli {
 
@@ -137,6 +138,11 @@ StatusOr<int> RunVerb(const Invocation& invocation, Pipeline& pipeline) {
       static_cast<void>(storage.directory->NoteCheckpoint(base::SystemClock().Now()));
     };
   }
+  if (options->state.backend == StateBackend::kRocksdb && options->state.folder.empty()) {
+    if (!storage.directory) return UsageError("--state_backend=rocksdb needs --data_dir or --temp_location");
+    options->state.folder = storage.directory->path() + "/state";
+  }
+  if (options->state.backend == StateBackend::kRocksdb) options->state = RocksdbState(std::move(options->state));
   options->cancel = signals.stop();
   options->close_windows = signals.close_windows();
   ProgressLine line(std::cerr, ::isatty(STDERR_FILENO) != 0);

@@ -14,7 +14,7 @@ namespace millrace::cli {
 
 namespace {
 
-constexpr auto kPause = std::chrono::milliseconds(20);
+constexpr auto kStopPause = std::chrono::milliseconds(20);
 
 Status NoRun(const std::string& path) {
   return FailedPreconditionError("no run holds the data directory " + path + ", so there is none to stop");
@@ -31,7 +31,7 @@ Status Await(const std::string& path, const DirectoryHolder& run, Duration limit
                                    std::to_string(std::chrono::duration_cast<std::chrono::seconds>(limit).count()) +
                                    " s; it goes on stopping");
     }
-    std::this_thread::sleep_for(kPause);
+    std::this_thread::sleep_for(kStopPause);
   }
 }
 

@@ -34,6 +34,7 @@ class CombineOperator final : public detail::Operator, private detail::WindowGat
   Status RestoreState(const detail::SavedSection& section) override;
   void FinishRestore(Timestamp watermark) override;
   std::size_t StateBytes() const override { return kernel_->StateBytes(); }
+  std::size_t SpillState(std::size_t wanted) override { return kernel_->SpillState(wanted); }
   /// The windows that are open here.
   const engine::WindowSet& windows() const { return windows_; }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/status_macros.h"
 #include "exec/combine.h"
 #include "millrace/core/json.h"
 
@@ -51,6 +52,11 @@ struct WorkerGraph::Node final : detail::OperatorContext {
   }
   bool stopping() const override { return environment.stopping(); }
   bool reading_ends() const override { return environment.reading_ends(); }
+  std::unique_ptr<detail::Spiller> MakeSpiller() override {
+    const StateMemory& memory = environment.state_memory();
+    if (memory.store == nullptr) return nullptr;
+    return std::make_unique<detail::Spiller>(*memory.store, memory.keeps_changes);
+  }
 
   ReadOperator& source() { return static_cast<ReadOperator&>(*op); }
 
@@ -235,7 +241,8 @@ WorkerSnapshot WorkerGraph::Save(const std::vector<bool>& full) {
     detail::StateWriter writer(states.size(), all);
     node.op->SaveState(writer);
     for (std::size_t i = 0; i < states.size(); ++i) {
-      saved.states.push_back({.full = all || states[i].always_full, .chunks = writer.TakeChunks(i)});
+      saved.states.push_back(
+          {.full = all || states[i].always_full, .sources = writer.TakeSources(i), .chunks = writer.TakeChunks(i)});
     }
   }
   return snapshot;
@@ -245,10 +252,8 @@ Status WorkerGraph::Restore(const std::vector<RestoredNode>& restored) {
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     Node& node = *nodes_[i];
     const RestoredNode& from = restored[i];
-    for (const detail::SavedSection& section : from.sections) {
-      const Status taken = node.op->RestoreState(section);
-      if (!taken.ok()) return taken.WithContext(node.plan.label);
-    }
+    const Status taken = RestoreNode(node, from);
+    if (!taken.ok()) return taken.WithContext(node.plan.label);
     node.input_watermark = from.input_watermark;
     node.output_watermark = from.output_watermark;
     node.sent_watermark = from.input_watermark;
@@ -259,6 +264,38 @@ Status WorkerGraph::Restore(const std::vector<RestoredNode>& restored) {
     if (!node.plan.is_source) node.op->FinishRestore(from.input_watermark);
   }
   return OkStatus();
+}
+
+// Piece by piece: all of a state need not fit into memory.
+Status WorkerGraph::RestoreNode(Node& node, const RestoredNode& from) {
+  for (const RestoredSection& section : from.sections) {
+    MILLRACE_RETURN_IF_ERROR(section.read([&](const std::string& chunk) {
+      const Status taken = node.op->RestoreState(
+          {.state = section.state, .layout = section.layout, .bytes = chunk, .origin = section.origin});
+      LimitState();
+      return taken;
+    }));
+  }
+  return OkStatus();
+}
+
+void WorkerGraph::LimitState() {
+  const StateMemory& memory = environment_.state_memory();
+  if (memory.store == nullptr) return;
+  std::vector<std::pair<std::size_t, Node*>> held;
+  std::size_t sum = 0;
+  for (const auto& node : nodes_) {
+    held.emplace_back(node->op->StateBytes(), node.get());
+    sum += held.back().first;
+  }
+  if (sum <= memory.bytes_max) return;
+  // Somewhat more than is too much, so that not every bundle ends here; the largest first.
+  std::size_t wanted = sum - memory.bytes_max + memory.bytes_max / 8;
+  std::sort(held.begin(), held.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  for (const auto& [bytes, node] : held) {
+    if (wanted == 0) return;
+    wanted -= std::min(wanted, node->op->SpillState(wanted));
+  }
 }
 
 std::vector<detail::StateDescription> WorkerGraph::StatesOf(int node) const {

@@ -13,8 +13,16 @@
 #include "exec/worker_status.h"
 #include "millrace/detail/operator.h"
 #include "millrace/detail/side_input_kernel.h"
+#include "millrace/detail/spill.h"
 
 namespace millrace::exec {
+
+/// Where the state of a worker's operators may be.
+struct StateMemory {
+  detail::SpillStore* store = nullptr;  // for what does not fit; null: all of it stays in memory
+  std::size_t bytes_max = 0;            // in memory, of this worker
+  bool keeps_changes = false;           // there are checkpoints
+};
 
 /// What a worker's operators need of the runner around them.
 class WorkerEnvironment {
@@ -32,11 +40,13 @@ class WorkerEnvironment {
   virtual detail::SideInputValue GetSideInput(int collector, const BoundedWindow& main_window) = 0;
   virtual detail::SideInputStore& StoreOf(int collector) = 0;
   virtual RestrictionQueue& RestrictionsOf(int source) = 0;
+  virtual const StateMemory& state_memory() const = 0;
 };
 
 /// One state of one step, as one worker wrote it at a barrier.
 struct WrittenState {
   bool full = true;
+  std::vector<detail::ChunkSource> sources;  // pieces that come before `chunks`
   std::vector<std::string> chunks;
 };
 
@@ -53,9 +63,18 @@ struct WorkerSnapshot {
   std::vector<Node> nodes;
 };
 
-/// What a step had at the barrier that a run starts from. `sections` are of all workers and in the order of writing.
+/// A section of a state in a checkpoint, of all workers; see detail::SavedSection.
+struct RestoredSection {
+  std::size_t state = 0;
+  std::string layout;
+  std::string origin;
+  detail::ChunkSource read;
+};
+
+/// What a step had at the barrier that a run starts from. `sections` are in the order of writing; all workers read
+/// them.
 struct RestoredNode {
-  std::vector<detail::SavedSection> sections;
+  std::vector<RestoredSection> sections;
   Timestamp input_watermark = Timestamp::Min();
   Timestamp output_watermark = Timestamp::Min();
 };
@@ -100,6 +119,9 @@ class WorkerGraph {
   /// What node `node` keeps beyond a barrier. After `Open`.
   std::vector<detail::StateDescription> StatesOf(int node) const;
 
+  /// Moves state out of memory if it has become too much. Between two bundles.
+  void LimitState();
+
   /// Every operator has seen the end of its input.
   bool done() const;
   /// The least watermark of this worker's sources.
@@ -126,6 +148,7 @@ class WorkerGraph {
   Timestamp LocalWatermark(const Node& node) const;
   void SendWatermark(Node& node, Timestamp local);
   void Advance(Node& node, Timestamp input);
+  Status RestoreNode(Node& node, const RestoredNode& from);
 
   WorkerEnvironment& environment_;
   std::vector<std::unique_ptr<Node>> nodes_;

@@ -11,10 +11,10 @@ namespace millrace::log {
 
 namespace {
 
-constexpr std::string_view kMagic = "MRENDS01";
-constexpr std::size_t kHeaderBytes = 32;
-constexpr std::size_t kEntryBytes = 40;
-constexpr int kTriesMax = 1'000;  // a read may meet a write of the same bytes
+constexpr std::string_view kEndsMagic = "MRENDS01";
+constexpr std::size_t kEndsHeaderBytes = 32;
+constexpr std::size_t kEndsEntryBytes = 40;
+constexpr int kReadsMax = 1'000;  // a read may meet a write of the same bytes
 
 }  // namespace
 
@@ -33,13 +33,13 @@ StatusOr<EndsFile> EndsFile::OpenForWriting(base::FileSystem& files, const std::
 }
 
 StatusOr<WriterState> EndsFile::ReadState() const {
-  char bytes[kHeaderBytes];
-  for (int i = 0; i < kTriesMax; ++i) {
+  char bytes[kEndsHeaderBytes];
+  for (int i = 0; i < kReadsMax; ++i) {
     MILLRACE_ASSIGN_OR_RETURN(const std::size_t count, file_->ReadAt(0, std::as_writable_bytes(std::span(bytes))));
-    if (count < kHeaderBytes) break;
+    if (count < kEndsHeaderBytes) break;
     if (Load<std::uint64_t>(bytes + 24) == Checksum({bytes, 24}, 0)) {
       const auto state = Load<std::uint32_t>(bytes + 16);
-      const bool fits = std::string_view(bytes, kMagic.size()) == kMagic && state <= 2 &&
+      const bool fits = std::string_view(bytes, kEndsMagic.size()) == kEndsMagic && state <= 2 &&
                         Load<std::uint64_t>(bytes + 8) == topic_id_ && Load<std::int32_t>(bytes + 20) == partitions_;
       if (!fits) break;
       return static_cast<WriterState>(state);
@@ -50,12 +50,12 @@ StatusOr<WriterState> EndsFile::ReadState() const {
 }
 
 StatusOr<PartitionEnd> EndsFile::Read(std::int32_t partition) const {
-  char bytes[kEntryBytes];
-  const std::uint64_t position = kHeaderBytes + kEntryBytes * static_cast<std::uint64_t>(partition);
-  for (int i = 0; i < kTriesMax; ++i) {
+  char bytes[kEndsEntryBytes];
+  const std::uint64_t position = kEndsHeaderBytes + kEndsEntryBytes * static_cast<std::uint64_t>(partition);
+  for (int i = 0; i < kReadsMax; ++i) {
     MILLRACE_ASSIGN_OR_RETURN(const std::size_t count,
                               file_->ReadAt(position, std::as_writable_bytes(std::span(bytes))));
-    if (count < kEntryBytes) break;
+    if (count < kEndsEntryBytes) break;
     if (Load<std::uint64_t>(bytes + 32) == Checksum({bytes, 32}, static_cast<std::uint64_t>(partition))) {
       return PartitionEnd{.visible = Load<std::int64_t>(bytes),
                           .synced = Load<std::int64_t>(bytes + 8),
@@ -69,7 +69,7 @@ StatusOr<PartitionEnd> EndsFile::Read(std::int32_t partition) const {
 
 Status EndsFile::WriteState(WriterState state) {
   ByteBuffer bytes;
-  bytes.Append(kMagic);
+  bytes.Append(kEndsMagic);
   bytes.AppendNumber(topic_id_);
   bytes.AppendNumber(static_cast<std::uint32_t>(state));
   bytes.AppendNumber(partitions_);
@@ -87,7 +87,7 @@ Status EndsFile::Write(std::span<const PartitionEnd> ends) {
     bytes.AppendNumber(std::uint64_t{0});
     bytes.AppendNumber(Checksum(bytes.view().substr(bytes.size() - 32), partition++));
   }
-  return file_->WriteAt(kHeaderBytes, std::as_bytes(std::span(bytes.data(), bytes.size())));
+  return file_->WriteAt(kEndsHeaderBytes, std::as_bytes(std::span(bytes.data(), bytes.size())));
 }
 
 }  // namespace millrace::log

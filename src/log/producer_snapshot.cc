@@ -8,7 +8,7 @@ namespace millrace::log {
 
 namespace {
 
-constexpr std::string_view kMagic = "MRPRODU1";
+constexpr std::string_view kProducersMagic = "MRPRODU1";
 
 // Takes numbers from the front of bytes; once there are too few, everything it gives is 0.
 class NumberReader {
@@ -46,7 +46,7 @@ class NumberReader {
 
 std::string ProducerTable::Snapshot(const TopicMetadata& topic, const Cut& cut) const {
   ByteBuffer bytes;
-  bytes.Append(kMagic);
+  bytes.Append(kProducersMagic);
   bytes.AppendNumber(topic.id);
   bytes.AppendNumber(topic.partitions);
   for (const std::int64_t offset : cut) bytes.AppendNumber(offset);
@@ -73,10 +73,10 @@ std::string ProducerTable::Snapshot(const TopicMetadata& topic, const Cut& cut) 
 
 std::optional<Cut> ProducerTable::Restore(const TopicMetadata& topic, std::string_view snapshot) {
   producers_.clear();
-  if (snapshot.size() < kMagic.size() + 8 || !snapshot.starts_with(kMagic)) return std::nullopt;
+  if (snapshot.size() < kProducersMagic.size() + 8 || !snapshot.starts_with(kProducersMagic)) return std::nullopt;
   const std::string_view content = snapshot.substr(0, snapshot.size() - 8);
   if (Load<std::uint64_t>(content.data() + content.size()) != Checksum(content, topic.id)) return std::nullopt;
-  NumberReader in(content.substr(kMagic.size()));
+  NumberReader in(content.substr(kProducersMagic.size()));
   if (in.Take<std::uint64_t>() != topic.id || in.Take<std::int32_t>() != topic.partitions) return std::nullopt;
   Cut cut;
   for (std::int32_t i = 0; i < topic.partitions; ++i) cut.push_back(in.Take<std::int64_t>());

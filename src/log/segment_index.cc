@@ -11,11 +11,11 @@ namespace millrace::log {
 
 namespace {
 
-constexpr std::string_view kMagic = "MRINDEX1";
-constexpr std::size_t kHeaderBytes = 32;
-constexpr std::size_t kEntryBytes = 48;
+constexpr std::string_view kIndexMagic = "MRINDEX1";
+constexpr std::size_t kIndexHeaderBytes = 32;
+constexpr std::size_t kIndexEntryBytes = 48;
 constexpr std::uint64_t kEveryBytes = std::uint64_t{256} << 10;
-constexpr std::uint64_t kFileBytesMax = kHeaderBytes + kEntryBytes * (2 * kSegmentBytesMax / kEveryBytes);
+constexpr std::uint64_t kFileBytesMax = kIndexHeaderBytes + kIndexEntryBytes * (2 * kSegmentBytesMax / kEveryBytes);
 
 std::string IndexPath(const std::string& topic_folder, std::int32_t partition, std::int64_t first_offset) {
   return PartitionFolder(topic_folder, partition) + "/" + IndexName(first_offset);
@@ -23,7 +23,7 @@ std::string IndexPath(const std::string& topic_folder, std::int32_t partition, s
 
 std::string HeaderOf(const TopicMetadata& topic, std::int64_t first_offset) {
   ByteBuffer bytes;
-  bytes.Append(kMagic);
+  bytes.Append(kIndexMagic);
   bytes.AppendNumber(topic.id);
   bytes.AppendNumber(first_offset);
   bytes.AppendNumber(Checksum(bytes.view(), 0));
@@ -62,8 +62,8 @@ StatusOr<std::vector<IndexEntry>> ReadIndex(base::FileSystem& files, const std::
     return content.status();
   }
   if (!content->starts_with(HeaderOf(topic, first_offset))) return entries;
-  std::size_t at = kHeaderBytes;
-  for (; at + kEntryBytes <= content->size(); at += kEntryBytes) {
+  std::size_t at = kIndexHeaderBytes;
+  for (; at + kIndexEntryBytes <= content->size(); at += kIndexEntryBytes) {
     const char* bytes = content->data() + at;
     const auto position = Load<std::uint64_t>(bytes + 8);
     if (Load<std::uint64_t>(bytes + 40) != Checksum({bytes, 40}, position)) break;
@@ -90,7 +90,7 @@ StatusOr<IndexWriter> IndexWriter::Create(base::FileSystem& files, const std::st
   const std::string header = HeaderOf(topic, first_offset);
   MILLRACE_RETURN_IF_ERROR(file->WriteAt(0, std::as_bytes(std::span(header))));
   IndexWriter writer(std::move(file));
-  writer.position_ = kHeaderBytes;
+  writer.position_ = kIndexHeaderBytes;
   return writer;
 }
 

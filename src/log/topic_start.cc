@@ -19,9 +19,9 @@ namespace millrace::log {
 
 namespace {
 
-constexpr std::uint64_t kSmallFileBytesMax = std::uint64_t{1} << 16;
-constexpr auto kLockPatience = std::chrono::seconds(1);  // a reader that recovers holds the lock for a moment
-constexpr auto kLockPause = std::chrono::milliseconds(10);
+constexpr std::uint64_t kWriterFileBytesMax = std::uint64_t{1} << 16;
+constexpr auto kStartPatience = std::chrono::seconds(1);  // a reader that recovers holds the lock for a moment
+constexpr auto kStartPause = std::chrono::milliseconds(10);
 
 /// What writer.json holds.
 struct WriterHolder {
@@ -50,7 +50,7 @@ Status CheckOptions(const WriterOptions& options) {
 
 Status HeldError(base::FileSystem& files, const std::string& topic_folder) {
   std::string who = "another process";
-  const StatusOr<std::string> text = base::ReadFile(files, topic_folder + kWriterFileName, kSmallFileBytesMax);
+  const StatusOr<std::string> text = base::ReadFile(files, topic_folder + kWriterFileName, kWriterFileBytesMax);
   if (text.ok()) {
     const StatusOr<WriterHolder> holder = json::Parse<WriterHolder>(*text);
     if (holder.ok()) {
@@ -69,7 +69,7 @@ struct WriterLocks {
 // A reader that holds the start lock knows that whoever holds the topic has recovered it: what `ends` says is not of a
 // writer before that one.
 StatusOr<WriterLocks> LockTopic(base::FileSystem& files, const std::string& topic_folder) {
-  const auto deadline = std::chrono::steady_clock::now() + kLockPatience;
+  const auto deadline = std::chrono::steady_clock::now() + kStartPatience;
   while (true) {
     StatusOr<std::unique_ptr<base::FileLock>> start = files.Lock(topic_folder + kStartLockName);
     if (start.ok()) {
@@ -81,7 +81,7 @@ StatusOr<WriterLocks> LockTopic(base::FileSystem& files, const std::string& topi
       return start.status();
     }
     if (std::chrono::steady_clock::now() >= deadline) return HeldError(files, topic_folder);
-    std::this_thread::sleep_for(kLockPause);
+    std::this_thread::sleep_for(kStartPause);
   }
 }
 

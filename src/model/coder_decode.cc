@@ -10,9 +10,9 @@
 namespace millrace {
 namespace {
 
-enum class Place { kElement, kField };
+enum class ValuePlace { kElement, kField };
 
-constexpr std::int64_t kMicrosPerSecond = 1'000'000;
+constexpr std::int64_t kMicrosInSecond = 1'000'000;
 constexpr std::uint32_t kUnknownLength = 0xffffffff;
 
 /// Reads one element; used once. Every function returns false when the bytes are bad, with the reason recorded.
@@ -20,7 +20,7 @@ class Decoder {
  public:
   explicit Decoder(std::string_view in) : begin_(in.data()), in_(in) {}
 
-  bool ReadValue(const Type& type, Place place, void* object);
+  bool ReadValue(const Type& type, ValuePlace place, void* object);
   std::string_view rest() const { return in_; }
   bool ReadInstant(Timestamp* time);
   bool ReadVarint(std::uint64_t* value) {
@@ -35,15 +35,15 @@ class Decoder {
   bool ReadBigEndian(T* value);
   bool ReadText(std::string_view* text);
   bool ReadBool(bool* value);
-  bool ReadInteger(const Type& type, Place place, void* object);
+  bool ReadInteger(const Type& type, ValuePlace place, void* object);
   template <class T>
   bool Store(std::uint64_t bits, void* object);
   bool StoreInteger(const Type& type, std::uint64_t bits, void* object);
   bool ReadMicrosInstant(Timestamp* time);
-  bool ReadOptional(const Type& type, Place place, void* object);
-  bool ReadList(const Type& type, Place place, void* object);
-  bool ReadChunkedList(const Type& type, Place place, void* object);
-  bool ReadItem(const Type& type, Place place, void* object);
+  bool ReadOptional(const Type& type, ValuePlace place, void* object);
+  bool ReadList(const Type& type, ValuePlace place, void* object);
+  bool ReadChunkedList(const Type& type, ValuePlace place, void* object);
+  bool ReadItem(const Type& type, ValuePlace place, void* object);
   bool ReadMap(const Type& type, void* object);
   bool ReadKv(const Schema& schema, void* object);
   bool ReadRow(const Schema& schema, void* object);
@@ -138,22 +138,22 @@ bool Decoder::StoreInteger(const Type& type, std::uint64_t bits, void* object) {
   }
 }
 
-bool Decoder::ReadInteger(const Type& type, Place place, void* object) {
+bool Decoder::ReadInteger(const Type& type, ValuePlace place, void* object) {
   if (type.kind == FieldKind::kBool) return ReadBool(static_cast<bool*>(object));
   if (type.kind == FieldKind::kEnum) return ReadInteger(*type.element, place, object);
   std::uint64_t bits = 0;
-  if (place == Place::kField && type.kind == FieldKind::kInt8) {
+  if (place == ValuePlace::kField && type.kind == FieldKind::kInt8) {
     std::int8_t value = 0;
     if (!ReadBigEndian(&value)) return false;
     bits = static_cast<std::uint64_t>(std::int64_t{value});
-  } else if (place == Place::kField && (type.kind == FieldKind::kInt16 || type.kind == FieldKind::kUint8)) {
+  } else if (place == ValuePlace::kField && (type.kind == FieldKind::kInt16 || type.kind == FieldKind::kUint8)) {
     std::int16_t value = 0;
     if (!ReadBigEndian(&value)) return false;
     bits = static_cast<std::uint64_t>(std::int64_t{value});
   } else {
     if (!ReadVarint(&bits)) return false;
     // Beam's INT32 has the low 32 bits only (Java, Python); Beam Go sign-extends it to 64.
-    const bool narrow = place == Place::kField && type.kind == FieldKind::kInt32;
+    const bool narrow = place == ValuePlace::kField && type.kind == FieldKind::kInt32;
     if (narrow && bits >> 32 == 0) bits = static_cast<std::uint64_t>(std::int64_t{static_cast<std::int32_t>(bits)});
   }
   return StoreInteger(type, bits, object);
@@ -164,13 +164,13 @@ bool Decoder::ReadMicrosInstant(Timestamp* time) {
   if (!ReadVarint(&fields) || !ReadVarint(&nulls)) return false;
   if (fields != 2 || nulls != 0) return Bad("a timestamp is not a row of seconds and micros");
   if (!ReadVarint(&seconds) || !ReadVarint(&micros)) return false;
-  if (micros >= kMicrosPerSecond) return Bad("a timestamp has a million micros or more");
+  if (micros >= kMicrosInSecond) return Bad("a timestamp has a million micros or more");
   // Before the epoch counted from the end of the second: the earliest second begins before the earliest 64-bit number.
   const auto second = static_cast<std::int64_t>(seconds);
   const std::int64_t whole = second < 0 ? second + 1 : second;
-  const std::int64_t part = static_cast<std::int64_t>(micros) - (second < 0 ? kMicrosPerSecond : 0);
+  const std::int64_t part = static_cast<std::int64_t>(micros) - (second < 0 ? kMicrosInSecond : 0);
   std::int64_t total = 0;
-  if (__builtin_mul_overflow(whole, kMicrosPerSecond, &total) || __builtin_add_overflow(total, part, &total)) {
+  if (__builtin_mul_overflow(whole, kMicrosInSecond, &total) || __builtin_add_overflow(total, part, &total)) {
     return Bad("a timestamp is out of range");
   }
   *time = Timestamp::FromMicros(total);
@@ -188,7 +188,7 @@ bool Decoder::ReadInstant(Timestamp* time) {
   return true;
 }
 
-bool Decoder::ReadOptional(const Type& type, Place place, void* object) {
+bool Decoder::ReadOptional(const Type& type, ValuePlace place, void* object) {
   bool present = false;
   if (!ReadBool(&present)) return false;
   if (present) return ReadValue(*type.element, place, type.optional_emplace(object));
@@ -196,13 +196,13 @@ bool Decoder::ReadOptional(const Type& type, Place place, void* object) {
   return true;
 }
 
-bool Decoder::ReadItem(const Type& type, Place place, void* object) {
+bool Decoder::ReadItem(const Type& type, ValuePlace place, void* object) {
   if (ReadValue(*type.element, place, type.list_append(object))) return true;
   std::string step(1, '[');
   return Within(step.append(std::to_string(type.list_size(object) - 1)).append(1, ']'));
 }
 
-bool Decoder::ReadList(const Type& type, Place place, void* object) {
+bool Decoder::ReadList(const Type& type, ValuePlace place, void* object) {
   type.list_clear(object);
   std::uint32_t count = 0;
   if (!ReadBigEndian(&count)) return false;
@@ -215,7 +215,7 @@ bool Decoder::ReadList(const Type& type, Place place, void* object) {
 }
 
 /// An iterable of a length that its writer did not know: chunks, each behind its count; a count of 0 ends it.
-bool Decoder::ReadChunkedList(const Type& type, Place place, void* object) {
+bool Decoder::ReadChunkedList(const Type& type, ValuePlace place, void* object) {
   while (true) {
     std::uint64_t count = 0;
     if (!ReadVarint(&count)) return false;
@@ -236,17 +236,17 @@ bool Decoder::ReadMap(const Type& type, void* object) {
     return Bad("a map of " + std::to_string(count) + " entries does not fit into what is left");
   const std::unique_ptr<void, void (*)(void*)> key(type.key->create(), type.key->destroy);
   for (std::uint32_t i = 0; i < count; ++i) {
-    if (!ReadValue(*type.key, Place::kField, key.get())) return Within("[key]");
+    if (!ReadValue(*type.key, ValuePlace::kField, key.get())) return Within("[key]");
     void* value = type.map_insert(object, key.get());
     if (type.map_size(object) != i + 1) return Bad("a map has a key twice");
-    if (!ReadValue(*type.element, Place::kField, value)) return Within("[value]");
+    if (!ReadValue(*type.element, ValuePlace::kField, value)) return Within("[value]");
   }
   return true;
 }
 
 bool Decoder::ReadKv(const Schema& schema, void* object) {
   for (const Field& field : schema.fields()) {
-    if (!ReadValue(*field.type, Place::kElement, field.In(object))) return Within(field.name);
+    if (!ReadValue(*field.type, ValuePlace::kElement, field.In(object))) return Within(field.name);
   }
   return true;
 }
@@ -256,7 +256,7 @@ bool Decoder::ReadRowField(const Field& field, bool null, void* object) {
   void* value = field.In(object);
   if (!null) {
     const Type& type = optional ? *field.type->element : *field.type;
-    return ReadValue(type, Place::kField, optional ? field.type->optional_emplace(value) : value) || Within(field.name);
+    return ReadValue(type, ValuePlace::kField, optional ? field.type->optional_emplace(value) : value) || Within(field.name);
   }
   if (!optional) return Bad("it is null or missing; make the field a std::optional if it may be") || Within(field.name);
   field.type->optional_reset(value);
@@ -281,7 +281,7 @@ bool Decoder::ReadRow(const Schema& schema, void* object) {
   return true;
 }
 
-bool Decoder::ReadValue(const Type& type, Place place, void* object) {
+bool Decoder::ReadValue(const Type& type, ValuePlace place, void* object) {
   switch (type.kind) {
     case FieldKind::kFloat: {
       std::uint32_t bits = 0;
@@ -321,7 +321,7 @@ bool Decoder::ReadValue(const Type& type, Place place, void* object) {
     case FieldKind::kList: return ReadList(type, place, object);
     case FieldKind::kMap: return ReadMap(type, object);
     case FieldKind::kStruct:
-      return type.is_kv && place == Place::kElement ? ReadKv(*type.schema, object) : ReadRow(*type.schema, object);
+      return type.is_kv && place == ValuePlace::kElement ? ReadKv(*type.schema, object) : ReadRow(*type.schema, object);
     default: return ReadInteger(type, place, object);
   }
 }
@@ -330,7 +330,7 @@ bool Decoder::ReadValue(const Type& type, Place place, void* object) {
 
 Status DecodeElement(const Type& type, std::string_view* in, void* object) {
   Decoder decoder(*in);
-  if (!decoder.ReadValue(type, Place::kElement, object)) return decoder.Error();
+  if (!decoder.ReadValue(type, ValuePlace::kElement, object)) return decoder.Error();
   *in = decoder.rest();
   return OkStatus();
 }

@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kMaxSkippedDepth = 256;
 
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+bool IsDecimalDigit(char c) { return c >= '0' && c <= '9'; }
 
 bool IsOrdinary(char c) {
   const auto byte = static_cast<unsigned char>(c);
@@ -113,7 +113,7 @@ bool Reader::ReadHex4(unsigned* value) {
   if (end_ - at_ < 4) return Fail("an escape \\u needs four hexadecimal digits");
   for (int i = 0; i < 4; ++i) {
     const char c = at_[i];
-    const int digit = IsDigit(c)             ? c - '0'
+    const int digit = IsDecimalDigit(c)             ? c - '0'
                       : c >= 'a' && c <= 'f' ? c - 'a' + 10
                       : c >= 'A' && c <= 'F' ? c - 'A' + 10
                                              : -1;
@@ -155,13 +155,13 @@ bool Reader::SkipNumber(std::string_view* digits, bool* integer) {
   *integer = true;
   auto skip_digits = [this] {
     const char* first = at_;
-    while (at_ != end_ && IsDigit(*at_)) ++at_;
+    while (at_ != end_ && IsDecimalDigit(*at_)) ++at_;
     return at_ != first || Expected("a digit");
   };
   if (at_ != end_ && *at_ == '-') ++at_;
   if (at_ != end_ && *at_ == '0') {
     ++at_;
-    if (at_ != end_ && IsDigit(*at_)) return Fail("a number begins with a zero that it does not need");
+    if (at_ != end_ && IsDecimalDigit(*at_)) return Fail("a number begins with a zero that it does not need");
   } else if (!skip_digits()) {
     return false;
   }
@@ -212,7 +212,7 @@ bool Reader::SkipValue(int depth) {
     case 't': return NextWord("true") || Expected("a value");
     case 'f': return NextWord("false") || Expected("a value");
     case 'n': return NextWord("null") || Expected("a value");
-    default: return *at_ == '-' || IsDigit(*at_) ? SkipNumber(&text, &integer) : Expected("a value");
+    default: return *at_ == '-' || IsDecimalDigit(*at_) ? SkipNumber(&text, &integer) : Expected("a value");
   }
 }
 

@@ -142,6 +142,18 @@ StatusOr<RunOptions> RunOptionsOf(const PipelineOptions& options) {
                                 ": give a number from 1 on, or 0 for one per core");
   }
   RunOptions run;
+  if (options.state_backend == "rocksdb") {
+    run.state.backend = StateBackend::kRocksdb;
+    run.state.folder = options.temp_location.empty() ? "" : options.temp_location + "/state";
+  } else if (options.state_backend != "memory") {
+    return InvalidArgumentError("--state_backend=" + options.state_backend +
+                                ": there is no such backend; use memory or rocksdb");
+  }
+  if (options.state_memory_mib < 1) {
+    return InvalidArgumentError("--state_memory_mib=" + std::to_string(options.state_memory_mib) +
+                                ": give a number from 1 on");
+  }
+  run.state.memory_bytes = std::int64_t{options.state_memory_mib} << 20;
   run.streaming = options.streaming;
   run.threads = options.threads;
   return run;

@@ -198,5 +198,21 @@ TEST(OptionsTest, ModesAndThreads) {
   EXPECT_THAT(RunOptionsOf(options).status().message(), HasSubstr("--threads=-1"));
 }
 
+TEST(OptionsTest, TheStateBackend) {
+  PipelineOptions options;
+  EXPECT_EQ(RunOptionsOf(options)->state.backend, StateBackend::kMemory);
+  options.state_backend = "rocksdb";
+  options.state_memory_mib = 3;
+  options.temp_location = "scratch";
+  const StatusOr<RunOptions> rocksdb = RunOptionsOf(options);
+  EXPECT_EQ(rocksdb->state.backend, StateBackend::kRocksdb);
+  EXPECT_EQ(rocksdb->state.memory_bytes, 3 << 20);
+  EXPECT_EQ(rocksdb->state.folder, "scratch/state");
+  options.state_memory_mib = 0;
+  EXPECT_THAT(RunOptionsOf(options).status().message(), HasSubstr("--state_memory_mib=0"));
+  options.state_backend = "hashmap";
+  EXPECT_THAT(RunOptionsOf(options).status().message(), HasSubstr("--state_backend=hashmap"));
+}
+
 }  // namespace
 }  // namespace millrace

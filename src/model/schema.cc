@@ -74,7 +74,7 @@ void AppendStructure(const Type& type, std::string* out) {
 
 /// The name that a pretty function name ends in, without namespaces and template arguments:
 /// "Click" of "... [with T = shop::Click]", "KV" of "... [T = millrace::KV<int, int>]".
-std::string ShortTypeName(std::string_view pretty) {
+std::string WithoutNamespaces(std::string_view pretty) {
   std::size_t end = pretty.rfind(']');
   if (end == std::string_view::npos) end = pretty.size();
   if (end > 0 && pretty[end - 1] == '>') {
@@ -157,7 +157,7 @@ bool SameStructure(const Type& a, const Type& b) {
 namespace detail {
 
 Schema MakeSchema(const char* pretty_type, const FieldSeed* fields, std::size_t count, bool plain_names) {
-  std::string schema = ShortTypeName(pretty_type);
+  std::string schema = WithoutNamespaces(pretty_type);
   if (count > kMaxSchemaFields) {
     Die(schema + " has " + std::to_string(count) + " fields; the limit is " + std::to_string(kMaxSchemaFields) +
         ". Group some into nested structs.");
@@ -173,7 +173,7 @@ Schema MakeSchema(const char* pretty_type, const FieldSeed* fields, std::size_t 
 }
 
 void DieOfRecursiveType(const char* pretty_type) {
-  Die("the struct " + ShortTypeName(pretty_type) +
+  Die("the struct " + WithoutNamespaces(pretty_type) +
       " contains itself, so it has no schema (as in Beam). Flatten it, or refer to the inner one by a key.");
 }
 

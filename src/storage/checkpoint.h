@@ -12,6 +12,7 @@
 #include "millrace/core/metrics.h"
 #include "millrace/core/schema.h"
 #include "millrace/core/timestamp.h"
+#include "millrace/detail/saved_state.h"
 
 namespace millrace::storage {
 
@@ -108,7 +109,11 @@ struct CheckpointManifest {
 /// A new section of a state.
 struct NewSection {
   bool full = true;
+  /// Chunks that are not in memory, read when the checkpoint is written; they come before the others.
+  std::vector<detail::ChunkSource> sources = {};
   Chunks chunks = {};
+
+  bool empty() const { return sources.empty() && chunks.empty(); }
 };
 
 /// A state at the barrier. Without a new section it is unchanged since the checkpoint before. A state whose layout is

@@ -32,9 +32,12 @@ Status CheckNames(const CheckpointContents& contents) {
   return OkStatus();
 }
 
-Status WriteSection(SectionFileWriter& writer, const Chunks& chunks, bool full, SectionRef* section) {
-  writer.BeginSection(full);
-  for (const std::shared_ptr<const std::string>& chunk : chunks) {
+Status WriteSection(SectionFileWriter& writer, const NewSection& contents, SectionRef* section) {
+  writer.BeginSection(contents.full);
+  for (const detail::ChunkSource& source : contents.sources) {
+    MILLRACE_RETURN_IF_ERROR(source([&writer](const std::string& chunk) { return writer.AppendChunk(chunk); }));
+  }
+  for (const std::shared_ptr<const std::string>& chunk : contents.chunks) {
     MILLRACE_RETURN_IF_ERROR(writer.AppendChunk(*chunk));
   }
   MILLRACE_ASSIGN_OR_RETURN(*section, writer.EndSection());
@@ -153,13 +156,12 @@ StatusOr<CheckpointManifest> CheckpointStore::WriteData(const CheckpointContents
     const bool replaces = first < state.sections.size() && state.sections[first].full;
     if (!replaces) chain.chain = base_->FindState(state.description.step, state.description.state)->chain;
     for (std::size_t i = first; i < state.sections.size(); ++i) {
-      const NewSection& section = state.sections[i];
-      MILLRACE_RETURN_IF_ERROR(WriteSection(writer, section.chunks, section.full, &chain.chain.emplace_back()));
+      MILLRACE_RETURN_IF_ERROR(WriteSection(writer, state.sections[i], &chain.chain.emplace_back()));
     }
   }
   for (const SinkContents& sink : contents.sinks) {
     SinkPosition& position = manifest.sinks.emplace_back(SinkPosition{.sink = sink.sink, .batch = {}});
-    MILLRACE_RETURN_IF_ERROR(WriteSection(writer, sink.batch, true, &position.batch));
+    MILLRACE_RETURN_IF_ERROR(WriteSection(writer, {.full = true, .chunks = sink.batch}, &position.batch));
   }
   MILLRACE_RETURN_IF_ERROR(writer.Finish());
   MILLRACE_RETURN_IF_ERROR(files_->SyncFolder(folder_));  // the name must be there when the manifest is

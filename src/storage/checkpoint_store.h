@@ -50,7 +50,7 @@ struct ListedCheckpoint {
 };
 
 /// Gets the chunks of a section in order.
-using ChunkVisitor = std::function<Status(std::string chunk)>;
+using detail::ChunkVisitor;
 
 /// The checkpoints of a folder, the newest first. Only reads, so a run may be writing there. Empty when there is no
 /// such folder. Looks at manifests, not at data.

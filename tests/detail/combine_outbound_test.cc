@@ -33,6 +33,7 @@ class Worker final : public OperatorContext {
   void RecordLate(const BoundedWindow&, Timestamp, const void*) override {}
   bool stopping() const override { return false; }
   bool reading_ends() const override { return false; }
+  std::unique_ptr<Spiller> MakeSpiller() override { return nullptr; }
   void Ship(int worker, std::unique_ptr<BatchBase> batch) override {
     EXPECT_EQ(worker, 1);
     if (const auto* partials = dynamic_cast<Batch<Outbound::PartialRow>*>(batch.get())) {

@@ -164,7 +164,7 @@ TEST(ShardedTableTest, ALargeTableIsDividedAndLosesNothing) {
   table.ForEachDirty([&](const auto&) { ADD_FAILURE(); });
   table.EraseIf([](const auto& entry) { return entry.key % 2 == 0; });
   EXPECT_EQ(table.size(), static_cast<std::size_t>(kEntries / 2));
-  table.Erase(KeyHash(std::int64_t{1}), *table.Find(KeyHash(std::int64_t{1}), std::int64_t{1}));
+  table.TableOf(KeyHash(std::int64_t{1})).Erase(*table.Find(KeyHash(std::int64_t{1}), std::int64_t{1}));
   EXPECT_EQ(table.Find(KeyHash(std::int64_t{1}), std::int64_t{1}), nullptr);
   std::set<std::int64_t> keys;
   table.ForEach([&](const auto& entry) { keys.insert(entry.key); });

@@ -1,7 +1,12 @@
 // A source for laws: elements in partitions, each partition in a given order, dealt out as restrictions.
 #pragma once
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <utility>
@@ -10,6 +15,7 @@
 #include "base/random.h"
 #include "base/test_settings.h"
 #include "millrace/millrace.h"
+#include "millrace/runner/rocksdb_state.h"
 
 namespace millrace::laws {
 
@@ -79,7 +85,16 @@ struct Chance {
     options.threads = static_cast<int>(random.Between(1, 8));
     options.bundle_elements = random.Between(1, 1'000);
     options.queue_batches = static_cast<int>(random.Between(1, 4));
+    if (random.Chance(0.3)) options.state = SmallMemory();
     return options;
+  }
+  /// State has to leave memory: all of it after each bundle, or some.
+  StateOptions SmallMemory() {
+    constexpr std::int64_t kBytes[] = {1, 20'000, 500'000};
+    static std::atomic<int> made{0};
+    const std::string name = "millrace-state-" + std::to_string(::getpid()) + "-" + std::to_string(made++);
+    return RocksdbState({.folder = (std::filesystem::temp_directory_path() / name).string(),
+                         .memory_bytes = kBytes[random.Below(std::size(kBytes))]});
   }
   WindowFn Windows() {
     const std::int64_t size = random.Between(1, 1'500) * 1'000'000;
@@ -102,7 +117,10 @@ struct Chance {
 inline std::string Describe(const RunOptions& options) {
   return std::string(options.streaming ? "streaming" : "batch") + ", " + std::to_string(options.threads) +
          " threads, bundles of " + std::to_string(options.bundle_elements) + ", queues of " +
-         std::to_string(options.queue_batches);
+         std::to_string(options.queue_batches) +
+         (options.state.backend == StateBackend::kMemory
+              ? ""
+              : ", state of " + std::to_string(options.state.memory_bytes) + " bytes in memory");
 }
 
 }  // namespace millrace::laws

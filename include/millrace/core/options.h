@@ -45,6 +45,8 @@ struct PipelineOptions {
   std::string data_dir;
   std::string topic;
   std::string temp_location;
+  std::string state_backend = "memory";
+  std::int32_t state_memory_mib = 1024;
   std::optional<Duration> checkpoint_interval;
   bool fresh = false;
   std::optional<std::uint64_t> restore_epoch;
@@ -59,7 +61,9 @@ struct PipelineOptions {
       {"threads", "worker threads; 0 means one per core"},
       {"data_dir", "the directory that holds the views and the dead letters; one process at a time uses it"},
       {"topic", "the topic of the event log in the data directory; by default the program's name"},
-      {"temp_location", "folder for what SQL cannot hold in memory; by default beside the warehouse"},
+      {"temp_location", "folder for what SQL or state cannot hold in memory; by default beside the warehouse"},
+      {"state_backend", "where the state of keyed steps is: memory, or rocksdb for what does not fit into memory"},
+      {"state_memory_mib", "with --state_backend=rocksdb: so much of the state is in memory, in MiB"},
       {"checkpoint_interval",
        "how often a streaming run writes down what it needs to go on after a crash; 10s if nothing is said, 0s: never"},
       {"fresh", "give up a run with checkpoints that could be resumed, and start anew"},

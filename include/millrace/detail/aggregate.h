@@ -86,6 +86,7 @@ class AggregateKernel {
   // Checkpoints; as the functions of the same names of `Operator`.
   virtual StateDescription DescribeState() const = 0;
   virtual void SaveState(StateWriter& writer, std::size_t state) = 0;
+  virtual std::size_t SpillState(std::size_t wanted) = 0;
   virtual Status RestoreState(const SavedSection& section) = 0;
   /// Gives up what is of windows that are not open, and takes all the rest as saved.
   virtual void FinishRestore() = 0;

@@ -2,6 +2,8 @@
 // way (`combine_outbound.h`), and a key of one's own goes into the table of its window or slice.
 #pragma once
 
+#include <memory>
+#include <span>
 #include <utility>
 
 #include "millrace/detail/aggregate.h"
@@ -35,6 +37,7 @@ class CombineKernel final : public AggregateKernel {
     workers_ = context.workers();
     output_.Open(context.output(0));
     if (workers_ > 1) outbound_.Open(context, plan, gate);
+    spiller_ = context.MakeSpiller();
   }
 
   void Add(BatchBase& batch) override {
@@ -75,11 +78,12 @@ class CombineKernel final : public AggregateKernel {
       Drop(window);
       return;
     }
-    for (const BoundedWindow& slice : slices) MergeInto(merged_, slices_, slice);
-    MergeInto(merged_, stores_, window);
+    if (spiller_ != nullptr) {
+      for (int shard = 0; shard < kShards; ++shard) EmitMerged(window, slices, shard);
+    } else {
+      EmitMerged(window, slices, kAllShards);
+    }
     stores_.erase(window);
-    output_.EmitAll(merged_, window);
-    merged_.Reset();
   }
 
   void FirePanes(const BoundedWindow& window, FiringReason reason, bool is_last) override {
@@ -130,8 +134,14 @@ class CombineKernel final : public AggregateKernel {
 
   [[gnu::cold]] StateDescription DescribeState() const override { return State::Describe(plan_.panes); }
   void SaveState(StateWriter& writer, std::size_t state) override {
-    State::Save(stores_, false, plan_.panes, writer, state);
-    State::Save(slices_, true, plan_.panes, writer, state);
+    if (spiller_ != nullptr) spiller_->Save(writer, state);
+    State::Save(stores_, false, writer, state);
+    State::Save(slices_, true, writer, state);
+  }
+  [[gnu::cold]] std::size_t SpillState(std::size_t wanted) override {
+    if (spiller_ == nullptr) return 0;
+    const std::size_t given = State::Spill(stores_, false, *spiller_, wanted);
+    return given >= wanted ? given : given + State::Spill(slices_, true, *spiller_, wanted - given);
   }
   [[gnu::cold]] Status RestoreState(const SavedSection& section) override {
     return State::Restore(section, plan_.panes, stores_, slices_,
@@ -147,10 +157,12 @@ class CombineKernel final : public AggregateKernel {
     State::MakeClean(stores_, [this](const BoundedWindow& window, const PaneCell& pane) {
       if (pane.deadline_micros != kNoDeadline) gate_->SetDeadline(window, pane.deadline_micros);
     });
+    if (spiller_ != nullptr) spiller_->Forget();
     current_ = nullptr;
   }
 
  private:
+  static constexpr int kAllShards = -1;
   using Store = CombineStore<K, Accumulator>;
   using Stores = CombineStores<K, Accumulator>;
   using State = CombineState<K, Accumulator>;
@@ -368,13 +380,21 @@ class CombineKernel final : public AggregateKernel {
     return true;
   }
 
-  [[gnu::noinline]] void MergeInto(ShardedTable<K, Accumulator>& target, Stores& stores, const BoundedWindow& from) {
+  // Where state may be outside memory, it is merged shard by shard: all of it need not fit.
+  [[gnu::noinline]] void EmitMerged(const BoundedWindow& window, std::span<const BoundedWindow> slices, int shard) {
+    for (const BoundedWindow& slice : slices) MergeIn(slices_, slice, shard);
+    MergeIn(stores_, window, shard);
+    output_.EmitAll(merged_, window);
+    merged_.Reset();
+  }
+  [[gnu::noinline]] void MergeIn(Stores& stores, const BoundedWindow& from, int shard) {
     const auto found = stores.find(from);
     if (found == stores.end()) return;
-    found->second.once.ForEach([&](auto& entry) {
-      auto& merged = target.FindOrInsert(KeyHash(entry.key), entry.key, [this] { return fn_.CreateAccumulator(); });
+    const auto merge = [this](auto& entry) {
+      auto& merged = merged_.FindOrInsert(KeyHash(entry.key), entry.key, [this] { return fn_.CreateAccumulator(); });
       fn_.MergeAccumulators(merged.value, entry.value);
-    });
+    };
+    shard == kAllShards ? found->second.once.ForEach(merge) : found->second.once.ForEachOfShard(shard, merge);
   }
 
   Fn fn_;
@@ -400,6 +420,7 @@ class CombineKernel final : public AggregateKernel {
   ShardedTable<K, Accumulator> merged_;
   SpareTables<K, Accumulator> spares_;
   CombineOutput<K, Fn> output_;
+  std::unique_ptr<Spiller> spiller_;  // null: all state stays in memory
 };
 
 }  // namespace millrace::detail

@@ -24,24 +24,25 @@ struct CombineState {
             .problem = std::move(problem)};
   }
 
-  [[gnu::noinline]] static void Save(Stores& stores, bool are_slices, bool panes, StateWriter& writer,
-                                     std::size_t state) {
+  [[gnu::noinline]] static void Save(Stores& stores, bool are_slices, StateWriter& writer, std::size_t state) {
     if constexpr (kCodable) {
       for (auto& [window, store] : stores) {
-        std::string* named = writer.To(state);
-        named->push_back(are_slices ? kSliceFollows : kWindowFollows);
-        AppendState(window, named);
-        if (panes) {
-          store.panes.ForEachSaving(writer.full(), [&](const auto& entry) {
-            std::string* out = AppendEntry(entry.key, entry.value.accumulator, writer, state);
-            AppendPane(entry.value.pane, out);
-          });
-        } else {
-          store.once.ForEachSaving(writer.full(),
-                                   [&](const auto& entry) { AppendEntry(entry.key, entry.value, writer, state); });
-        }
+        const EntryFrame frame = FrameOf(window, are_slices);
+        SaveEntries(store.once, frame, writer, state);
+        SaveEntries(store.panes, frame, writer, state);
       }
     }
+  }
+
+  /// Moves at least `wanted` bytes out of memory, the windows that end first first, and returns how many.
+  [[gnu::cold]] static std::size_t Spill(Stores& stores, bool are_slices, Spiller& spiller, std::size_t wanted) {
+    std::size_t given = 0;
+    for (auto& [window, store] : stores) {
+      const EntryFrame frame = FrameOf(window, are_slices);
+      if (given < wanted) given += store.once.Spill(spiller, frame, wanted - given);
+      if (given < wanted) given += store.panes.Spill(spiller, frame, wanted - given);
+    }
+    return given;
   }
 
   /// Keeps the keys whose hashes `owns` takes.
@@ -83,7 +84,8 @@ struct CombineState {
   [[gnu::cold]] static void MakeClean(Stores& stores, Visit&& visit) {
     for (auto& [window, store] : stores) {
       store.once.ForEachDirty([](auto&) {});
-      store.panes.ForEachDirty([&, &at = window](auto& entry) { visit(at, entry.value.pane); });
+      store.panes.ForEach([&, &at = window](auto& entry) { visit(at, entry.value.pane); });
+      store.panes.ForEachDirty([](auto&) {});
     }
   }
   static void MakeClean(Stores& stores) {
@@ -95,36 +97,10 @@ struct CombineState {
   static constexpr char kSliceFollows = 'S';
   static constexpr char kEntryFollows = 'E';
 
-  [[gnu::noinline]] static std::string* AppendEntry(const K& key, const Accumulator& accumulator, StateWriter& writer,
-                                                    std::size_t state) {
-    std::string* out = writer.To(state);
-    out->push_back(kEntryFollows);
-    AppendState(key, out);
-    AppendState(accumulator, out);
-    return out;
-  }
-
-  [[gnu::noinline]] static void AppendPane(const PaneCell& pane, std::string* out) {
-    AppendVarint(static_cast<std::uint64_t>(pane.count), out);
-    AppendFixed(pane.deadline_micros, out);
-    AppendVarint(static_cast<std::uint64_t>(pane.index), out);
-    AppendVarint(static_cast<std::uint64_t>(pane.nonspeculative_index) << 1 | (pane.all_late ? 1U : 0U), out);
-  }
-
-  [[gnu::cold]] static bool ReadPane(std::string_view* in, PaneCell* pane) {
-    constexpr std::uint64_t kIndexMax = 0x3fff'ffff;
-    std::uint64_t count = 0;
-    std::uint64_t index = 0;
-    std::uint64_t rest = 0;
-    if (!ReadVarint(in, &count) || !ReadFixed(in, &pane->deadline_micros) || !ReadVarint(in, &index) ||
-        !ReadVarint(in, &rest) || index > kIndexMax || rest >> 1 > kIndexMax || count >> 63 != 0) {
-      return false;
-    }
-    pane->count = static_cast<std::int64_t>(count);
-    pane->index = static_cast<std::int32_t>(index);
-    pane->nonspeculative_index = static_cast<std::int32_t>(rest >> 1) & 0x3fff'ffff;
-    pane->all_late = (rest & 1) != 0;
-    return true;
+  static EntryFrame FrameOf(const BoundedWindow& window, bool is_slice) {
+    EntryFrame frame{std::string(1, is_slice ? kSliceFollows : kWindowFollows), std::string(1, kEntryFollows)};
+    AppendState(window, &frame.header);
+    return frame;
   }
 
   [[gnu::cold]] static void Put(CombineStore<K, Accumulator>& store, bool panes, std::uint64_t hash, K&& key,

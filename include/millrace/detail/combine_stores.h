@@ -2,6 +2,8 @@
 #pragma once
 
 #include <map>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -14,8 +16,16 @@ namespace millrace::detail {
 /// An accumulator whose key and window fire panes.
 template <class Accumulator>
 struct Paned {
+  static constexpr bool kCodable = StateCodable<Accumulator>();
+
   Accumulator accumulator;
   PaneCell pane;
+
+  void AppendTo(std::string* out) const {
+    AppendState(accumulator, out);
+    AppendPane(pane, out);
+  }
+  bool ReadFrom(std::string_view* in) { return ReadState(in, &accumulator) && ReadPane(in, &pane); }
 };
 
 /// The keys of one window or slice: in `once` where windows fire once, in `panes` where they have panes.

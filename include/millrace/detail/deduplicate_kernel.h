@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <memory>
 #include <utility>
 
 #include "millrace/detail/map_kernel.h"
@@ -22,6 +23,7 @@ class DeduplicateKernel final : public Operator {
   void Open(OperatorContext& context) override {
     Operator::Open(context);
     shuffle_.Open(context);
+    spiller_ = context.MakeSpiller();
   }
 
   void Process(BatchBase& batch, int /*input*/) override {
@@ -52,7 +54,7 @@ class DeduplicateKernel final : public Operator {
   Timestamp AdvanceWatermark(Timestamp watermark) override {
     watermark_ = watermark;
     if (watermark >= next_sweep_) {
-      const std::int64_t forgotten = (watermark - horizon_).micros();
+      const Timestamp forgotten = watermark - horizon_;
       seen_.EraseIf([forgotten](const auto& entry) { return entry.value < forgotten; });
       next_sweep_ = watermark + std::max(horizon_ / 8, Duration(1));
     }
@@ -63,29 +65,28 @@ class DeduplicateKernel final : public Operator {
     return {{.name = "ids", .layout = KeyedLayout<Id>("keyed", "timestamp"), .problem = StateProblem<Id>()}};
   }
   void SaveState(StateWriter& writer) override {
-    if constexpr (StateCodable<Id>()) {
-      seen_.ForEachSaving(writer.full(), [&](auto& entry) {
-        std::string* out = writer.To(0);
-        AppendState(entry.key, out);
-        AppendFixed(entry.value, out);
-      });
-    }
+    if (spiller_ != nullptr) spiller_->Save(writer, 0);
+    if constexpr (StateCodable<Id>()) SaveEntries(seen_, {}, writer, 0);
+  }
+  std::size_t SpillState(std::size_t wanted) override {
+    return spiller_ == nullptr ? 0 : seen_.Spill(*spiller_, {}, wanted);
   }
   Status RestoreState(const SavedSection& section) override {
     if constexpr (StateCodable<Id>()) {
       std::string_view rest = section.bytes;
       Id id{};
-      std::int64_t time = 0;
+      Timestamp time;
       while (!rest.empty()) {
-        if (!ReadState(&rest, &id) || !ReadFixed(&rest, &time)) return DamagedSection(section, rest);
+        if (!ReadState(&rest, &id) || !ReadState(&rest, &time)) return DamagedSection(section, rest);
         const std::uint64_t hash = KeyHash<Id>(id);
-        if (shuffle_.Owns(hash)) seen_.FindOrInsert(hash, id, [] { return std::int64_t{0}; }).value = time;
+        if (shuffle_.Owns(hash)) seen_.FindOrInsert(hash, id, [] { return Timestamp(); }).value = time;
       }
     }
     return OkStatus();
   }
   void FinishRestore(Timestamp watermark) override {
     seen_.ForEachDirty([](auto&) {});
+    if (spiller_ != nullptr) spiller_->Forget();
     AdvanceWatermark(watermark);
   }
   std::size_t StateBytes() const override { return seen_.bytes(); }
@@ -105,15 +106,15 @@ class DeduplicateKernel final : public Operator {
     bool fresh = false;
     auto& entry = seen_.FindOrInsert(hashes_[row], Id(std::invoke(id_, std::as_const(rows.values[row]))), [&] {
       fresh = true;
-      return time.micros();
+      return time;
     });
     if (!fresh) {
       // An id that is forgotten but not swept yet is fresh: what survives must not depend on when the sweep runs.
-      if (entry.value >= (watermark_ - horizon_).micros()) {
+      if (entry.value >= watermark_ - horizon_) {
         ++duplicates_;
         return;
       }
-      entry.value = time.micros();
+      entry.value = time;
     }
     if (rows.shared) {
       output_.values.Append(std::as_const(rows.values[row]));
@@ -138,7 +139,8 @@ class DeduplicateKernel final : public Operator {
   Timestamp next_sweep_ = Timestamp::Min();
   std::int64_t duplicates_ = 0;
   Shuffle<T> shuffle_;
-  ShardedTable<Id, std::int64_t> seen_;
+  ShardedTable<Id, Timestamp> seen_;  // the event time of the first element
+  std::unique_ptr<Spiller> spiller_;  // null: all state stays in memory
   Column<std::uint64_t> hashes_;
   Batch<T> output_;
 };

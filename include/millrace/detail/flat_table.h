@@ -107,6 +107,16 @@ class FlatTable {
     }
   }
 
+  /// Calls `visit(const Entry&)` for the first entries, `at_most` of them.
+  template <class Visit>
+  void Sample(std::size_t at_most, Visit&& visit) const {
+    for (std::size_t slot = 0; slot < capacity_ && at_most > 0; ++slot) {
+      if (control_[slot] == 0) continue;
+      visit(static_cast<const Entry&>(entries_[slot]));
+      --at_most;
+    }
+  }
+
   /// Calls `visit(Entry&)` for each entry; those for which it gives true are marked dirty.
   template <class Visit>
   void ForEachChanging(Visit&& visit) {

@@ -21,6 +21,7 @@
 namespace millrace::detail {
 
 class Operator;
+class Spiller;
 
 /// Number of shards that the space of keys is divided into; a key's shard is the top 8 bits of its hash. Part of the
 /// checkpoint format.
@@ -92,6 +93,8 @@ class OperatorContext {
   virtual void RecordLate(const BoundedWindow& window, Timestamp time, const void* element) = 0;
   /// Sources take what they have not read yet as the end of their input.
   virtual bool reading_ends() const = 0;
+  /// What the operator needs to keep state outside memory; null: all of it stays there.
+  virtual std::unique_ptr<Spiller> MakeSpiller() = 0;
 };
 
 /// An empty batch of that type: a spare one if there is one.
@@ -147,8 +150,11 @@ class Operator {
   }
   /// After the last part: the watermark that its input had at the barrier.
   virtual void FinishRestore(Timestamp /*watermark*/) {}
-  /// Bytes of state held, for `status` and metrics; an estimate.
+  /// Bytes of memory that state takes; an estimate.
   virtual std::size_t StateBytes() const { return 0; }
+  /// Moves at least `wanted` bytes of state out of memory, if it can, and returns how many. Between two bundles, in
+  /// runs with a state backend.
+  virtual std::size_t SpillState(std::size_t /*wanted*/) { return 0; }
 
  protected:
   OperatorContext& context() { return *context_; }

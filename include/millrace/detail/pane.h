@@ -4,8 +4,11 @@
 
 #include <cstdint>
 #include <limits>
+#include <string>
+#include <string_view>
 
 #include "millrace/core/windowing.h"
+#include "millrace/detail/state_coder.h"
 
 namespace millrace::detail {
 
@@ -57,5 +60,29 @@ struct PaneCell {
     return info;
   }
 };
+
+/// A cell's bytes in a checkpoint (docs/formats/state.md).
+[[gnu::noinline]] inline void AppendPane(const PaneCell& pane, std::string* out) {
+  AppendVarint(static_cast<std::uint64_t>(pane.count), out);
+  AppendFixed(pane.deadline_micros, out);
+  AppendVarint(static_cast<std::uint64_t>(pane.index), out);
+  AppendVarint(static_cast<std::uint64_t>(pane.nonspeculative_index) << 1 | (pane.all_late ? 1U : 0U), out);
+}
+
+[[gnu::noinline]] inline bool ReadPane(std::string_view* in, PaneCell* pane) {
+  constexpr std::uint64_t kIndexMax = 0x3fff'ffff;
+  std::uint64_t count = 0;
+  std::uint64_t index = 0;
+  std::uint64_t rest = 0;
+  if (!ReadVarint(in, &count) || !ReadFixed(in, &pane->deadline_micros) || !ReadVarint(in, &index) ||
+      !ReadVarint(in, &rest) || index > kIndexMax || rest >> 1 > kIndexMax || count >> 63 != 0) {
+    return false;
+  }
+  pane->count = static_cast<std::int64_t>(count);
+  pane->index = static_cast<std::int32_t>(index);
+  pane->nonspeculative_index = static_cast<std::int32_t>(rest >> 1) & 0x3fff'ffff;
+  pane->all_late = (rest & 1) != 0;
+  return true;
+}
 
 }  // namespace millrace::detail

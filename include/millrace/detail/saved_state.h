@@ -4,8 +4,10 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "millrace/core/status.h"
@@ -23,14 +25,23 @@ struct StateDescription {
   bool always_full = false;
 };
 
+/// Gets the pieces of a state. An error ends the reading.
+using ChunkVisitor = std::function<Status(std::string chunk)>;
+/// Reads pieces of a state from where they are, from the first one on at each call. Any thread, one at a time.
+using ChunkSource = std::function<Status(const ChunkVisitor& visit)>;
+
 /// Where an operator writes its states. One per operator, worker and barrier.
 class StateWriter {
  public:
-  StateWriter(std::size_t states, bool full) : full_(full), chunks_(states) {}
+  /// About so long a piece becomes.
+  static constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
+
+  StateWriter(std::size_t states, bool full) : full_(full), chunks_(states), sources_(states) {}
 
   /// Write everything, not only what has changed.
   bool full() const { return full_; }
-  /// Where the bytes of state `index` are appended. Ask again before each entry: what is large is cut into chunks.
+  /// Where the bytes of state `index` are appended. Ask again before each entry: what is large is cut into chunks, and
+  /// each of them, which has been given back empty, must be readable by itself.
   std::string* To(std::size_t index) {
     std::vector<std::string>& chunks = chunks_[index];
     if (chunks.empty() || chunks.back().size() >= kChunkBytes) {
@@ -40,20 +51,22 @@ class StateWriter {
     return &chunks.back();
   }
   std::vector<std::string> TakeChunks(std::size_t index) { return std::move(chunks_[index]); }
+  /// Pieces that are not in memory. They come before those that are, and are read when the checkpoint is written, while
+  /// the operator goes on.
+  void Precede(std::size_t index, ChunkSource source) { sources_[index].push_back(std::move(source)); }
+  std::vector<ChunkSource> TakeSources(std::size_t index) { return std::move(sources_[index]); }
 
  private:
-  static constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
-
   bool full_;
-  std::vector<std::vector<std::string>> chunks_;  // by state
+  std::vector<std::vector<std::string>> chunks_;   // by state
+  std::vector<std::vector<ChunkSource>> sources_;  // by state
 };
 
-/// A part of a state that comes back: what all workers wrote at one barrier.
+/// A piece of a state that comes back, as one worker wrote it at one barrier.
 struct SavedSection {
   std::size_t state = 0;    // index in what the operator describes
   std::string_view layout;  // that it was written with
   std::string_view bytes;
-  bool full = true;         // it replaces what came before
   std::string_view origin;  // where it is from, for errors
 };
 

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <map>
+#include <memory>
 #include <optional>
 #include <queue>
 #include <stdexcept>
@@ -84,6 +85,7 @@ class StatefulKernel final : public DoFnKernel<D>, private TimerRequests {
   void Open(OperatorContext& to) override {
     Base::Open(to);
     shuffle_.Open(to);
+    spiller_ = to.MakeSpiller();
     if (isolates_) failed_.Open(to.output(static_cast<int>(Traits::Outputs::kSize)));
   }
 
@@ -141,7 +143,16 @@ class StatefulKernel final : public DoFnKernel<D>, private TimerRequests {
 
   std::vector<StateDescription> States() const override { return {Saved::Describe()}; }
   void SaveState(StateWriter& writer) override {
+    if (spiller_ != nullptr) spiller_->Save(writer, 0);
     for (auto& [window, table] : windows_) Saved::Save(window, table, writer);
+  }
+  std::size_t SpillState(std::size_t wanted) override {
+    std::size_t given = 0;
+    for (auto& [window, table] : windows_) {
+      if (spiller_ != nullptr && given < wanted)
+        given += table.Spill(*spiller_, Saved::FrameOf(window), wanted - given);
+    }
+    return given;
   }
   Status RestoreState(const SavedSection& section) override {
     return Saved::Restore(section, [this](const BoundedWindow& window, K&& key, KeyState&& state) {
@@ -154,14 +165,16 @@ class StatefulKernel final : public DoFnKernel<D>, private TimerRequests {
     watermark_ = watermark;
     std::erase_if(windows_, [this](const auto& window) { return Expired(window.first); });
     for (auto& [window, table] : windows_) {
-      table.ForEachDirty([&, &at = window](auto& entry) {
+      table.ForEach([&, &at = window](auto& entry) {
         std::size_t timer = 0;
         for (const Timestamp& time : entry.value.TimersInUse()) {
           if (time != Timestamp::Max()) timers_.push(Pending{time, at, timer, entry.key});
           ++timer;
         }
       });
+      table.ForEachDirty([](auto&) {});
     }
+    if (spiller_ != nullptr) spiller_->Forget();
   }
 
  private:
@@ -389,6 +402,7 @@ class StatefulKernel final : public DoFnKernel<D>, private TimerRequests {
   std::vector<SideInputValue> kept_side_inputs_;
   OutputBuffer<FailedElement<Element>> failed_;
   Batch<Element> frame_;
+  std::unique_ptr<Spiller> spiller_;  // null: all state stays in memory
 };
 
 }  // namespace millrace::detail

@@ -2,6 +2,7 @@
 // docs/formats/state.md has the bytes. A state cell or timer is found again by its name.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <functional>
 #include <memory>
@@ -37,8 +38,19 @@ struct StatefulState<K, TypeList<S...>, TypeList<T...>> {
     std::array<Timestamp, sizeof...(T) + 1> timers;  // Max(): not set
     KeyState() { timers.fill(Timestamp::Max()); }
     std::span<const Timestamp> TimersInUse() const { return std::span(timers).first(sizeof...(T)); }
+
+    static constexpr bool kCodable = (StateCodable<typename S::Value>() && ...);
+    void AppendTo(std::string* out) const {
+      std::apply([out](const auto&... cell) { (AppendState(cell.value, out), ...); }, cells.cells);
+      for (const Timestamp& time : TimersInUse()) AppendState(time, out);
+    }
+    bool ReadFrom(std::string_view* in) {
+      return std::apply([in](auto&... cell) { return (ReadState(in, &cell.value) && ...); }, cells.cells) &&
+             std::all_of(timers.begin(), timers.begin() + sizeof...(T),
+                         [in](Timestamp& time) { return ReadState(in, &time); });
+    }
   };
-  static constexpr bool kCodable = StateCodable<K>() && (StateCodable<typename S::Value>() && ...);
+  static constexpr bool kCodable = StateCodable<K>() && KeyState::kCodable;
 
   static StateDescription Describe() {
     std::string fields;
@@ -53,18 +65,12 @@ struct StatefulState<K, TypeList<S...>, TypeList<T...>> {
   }
 
   static void Save(const BoundedWindow& window, ShardedTable<K, KeyState>& table, StateWriter& writer) {
-    if constexpr (kCodable) {
-      std::string* named = writer.To(0);
-      named->push_back(kWindowFollows);
-      AppendState(window, named);
-      table.ForEachSaving(writer.full(), [&](const auto& entry) {
-        std::string* out = writer.To(0);
-        out->push_back(kEntryFollows);
-        AppendState(entry.key, out);
-        std::apply([out](const auto&... cell) { (AppendState(cell.value, out), ...); }, entry.value.cells.cells);
-        for (const Timestamp& time : entry.value.TimersInUse()) AppendState(time, out);
-      });
-    }
+    if constexpr (kCodable) SaveEntries(table, FrameOf(window), writer, 0);
+  }
+  static EntryFrame FrameOf(const BoundedWindow& window) {
+    EntryFrame frame{std::string(1, kWindowFollows), std::string(1, kEntryFollows)};
+    AppendState(window, &frame.header);
+    return frame;
   }
 
   /// Calls `put(window, K&&, KeyState&&)` for each entry.

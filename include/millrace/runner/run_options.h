@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -9,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "millrace/core/status.h"
 #include "millrace/core/timestamp.h"
 #include "millrace/runner/checkpoint_options.h"
 
@@ -26,6 +28,29 @@ struct Progress {
   /// How much of the input has been read, from 0 to 1, by whole restrictions; none while a source has no end.
   std::optional<double> fraction = std::nullopt;
   bool done = false;
+};
+
+namespace detail {
+class SpillStore;
+}
+
+enum class StateBackend : std::uint8_t {
+  kMemory,   // all state in memory
+  kRocksdb,  // what does not fit into the memory that it may take is in a RocksDB
+};
+
+/// Where a run has the state of its keyed steps (aggregations, stateful DoFns, Deduplicate). Checkpoints do not depend
+/// on it: a run may go on with another backend than the one before it. In memory always: side inputs, timers, and any
+/// single key's state.
+struct StateOptions {
+  StateBackend backend = StateBackend::kMemory;
+  /// Of kRocksdb: removed with all that is in it at the start and the end of a run.
+  std::string folder = {};
+  /// Of kRocksdb: about so much memory the entries take, of all threads together; RocksDB's buffers come on top.
+  std::int64_t memory_bytes = std::int64_t{1} << 30;
+  /// Opens the backend. Set by `RocksdbState` (runner/rocksdb_state.h) and by `Main`, so that a program which does
+  /// without RocksDB need not load it.
+  std::function<StatusOr<std::shared_ptr<detail::SpillStore>>(const StateOptions&)> open = nullptr;
 };
 
 struct RunOptions {
@@ -47,6 +72,7 @@ struct RunOptions {
   std::shared_ptr<std::atomic<bool>> cancel = nullptr;
   /// Set by anyone to end the input here, as if there were no more: sources stop, open windows fire, the run is done.
   std::shared_ptr<std::atomic<bool>> close_windows = nullptr;
+  StateOptions state = {};
   /// Null: nothing is kept, and a run that is killed begins anew.
   std::optional<CheckpointOptions> checkpoints = {};
   /// Called about every `progress_interval` from the calling thread of `Run`, and once at the end.

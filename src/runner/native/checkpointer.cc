@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 #include "base/clock.h"
@@ -111,7 +112,6 @@ StatusOr<std::vector<exec::RestoredNode>> Checkpointer::Restored(const exec::Wor
 
 void Checkpointer::RestoreDone() {
   shared_->restored.clear();
-  if (restored_) restored_->Release();
   const std::lock_guard lock(mutex_);
   ready_ = true;
   changed_.notify_all();
@@ -282,12 +282,14 @@ void Checkpointer::AddStates(std::size_t node, storage::CheckpointContents* cont
     const detail::StateDescription& state = states_[node][i];
     storage::StateContents state_contents{
         .description = storage::DescribeState(planned.label, planned.kind, state.name, state.layout), .sections = {}};
-    storage::NewSection section{.full = full_[node] || state.always_full, .chunks = {}};
+    storage::NewSection section{.full = full_[node] || state.always_full};
     for (exec::WorkerSnapshot& snapshot : snapshots_) {
-      storage::Chunks chunks = Shareable(std::move(snapshot.nodes[node].states[i].chunks));
+      exec::WrittenState& written = snapshot.nodes[node].states[i];
+      std::move(written.sources.begin(), written.sources.end(), std::back_inserter(section.sources));
+      storage::Chunks chunks = Shareable(std::move(written.chunks));
       section.chunks.insert(section.chunks.end(), chunks.begin(), chunks.end());
     }
-    if (section.full || !section.chunks.empty()) state_contents.sections.push_back(std::move(section));
+    if (section.full || !section.empty()) state_contents.sections.push_back(std::move(section));
     contents->states.push_back(std::move(state_contents));
   }
 }
@@ -339,9 +341,9 @@ Status Checkpointer::Write(const storage::CheckpointContents& contents) {
       status_.duration = Now() - created_at_;
       status_.state_bytes = manifest->bytes();
       status_.bytes = 0;
-      for (const storage::StateContents& state : contents.states) {
-        for (const storage::NewSection& section : state.sections) {
-          for (const auto& chunk : section.chunks) status_.bytes += chunk->size();
+      for (const storage::StateChain& state : manifest->states) {
+        for (const storage::SectionRef& section : state.chain) {
+          if (section.epoch == manifest->epoch) status_.bytes += section.bytes;
         }
       }
     }

@@ -125,6 +125,7 @@ class Run {
       if (!checkpointer.ok()) return checkpointer.status();
       checkpointer_ = *std::move(checkpointer);
     }
+    if (Status opened = OpenStateBackend(); !opened.ok()) return opened;
     if (Status prepared = Prepare(plan_, checkpointer_.get(), shared_); !prepared.ok()) return prepared;
     exec::ReadLimits limits;
     limits.bundle_elements = std::max<std::int64_t>(1, options_.bundle_elements);
@@ -141,6 +142,23 @@ class Run {
         finished_.notify_one();
       });
     }
+    return OkStatus();
+  }
+
+  Status OpenStateBackend() {
+    const StateOptions& state = options_.state;
+    if (state.backend == StateBackend::kMemory) return OkStatus();
+    if (state.folder.empty()) return InvalidArgumentError("the state backend rocksdb needs a folder");
+    if (state.memory_bytes <= 0) return InvalidArgumentError("the memory for state must be more than nothing");
+    if (!state.open) {
+      return FailedPreconditionError(
+          "this program is built without the state backend rocksdb: set its options by RocksdbState "
+          "(millrace/runner/rocksdb_state.h)");
+    }
+    MILLRACE_ASSIGN_OR_RETURN(spill_store_, state.open(state));
+    shared_.state_memory = {.store = spill_store_.get(),
+                            .bytes_max = static_cast<std::size_t>(state.memory_bytes / shared_.workers),
+                            .keeps_changes = checkpointer_ != nullptr};
     return OkStatus();
   }
 
@@ -284,6 +302,7 @@ class Run {
   const Timestamp started_at_ = SystemNow();
   std::unique_ptr<LogDeadLetters> log_letters_;
   exec::Plan plan_;
+  std::shared_ptr<detail::SpillStore> spill_store_;  // outlives the workers' tables
   Shared shared_;
   std::unique_ptr<Checkpointer> checkpointer_;
   std::vector<std::unique_ptr<Worker>> workers_;

@@ -96,32 +96,30 @@ Status RestoredCheckpoint::CheckFit(const exec::Plan& plan, const StatesByNode& 
 }
 
 StatusOr<std::vector<exec::RestoredNode>> RestoredCheckpoint::Nodes(const exec::Plan& plan,
-                                                                    const StatesByNode& states) {
+                                                                    const StatesByNode& states) const {
   std::vector<exec::RestoredNode> nodes(plan.nodes.size());
   for (std::size_t node = 0; node < nodes.size(); ++node) {
     for (std::size_t i = 0; i < states[node].size(); ++i) {
-      MILLRACE_RETURN_IF_ERROR(ReadState(plan.nodes[node].label, i, states[node][i], &nodes[node]));
+      AddState(plan.nodes[node].label, i, states[node][i], &nodes[node]);
     }
   }
   MILLRACE_RETURN_IF_ERROR(ReadWatermarks(plan, &nodes));
   return nodes;
 }
 
-Status RestoredCheckpoint::ReadState(const std::string& step, std::size_t index, const detail::StateDescription& state,
-                                     exec::RestoredNode* node) {
+void RestoredCheckpoint::AddState(const std::string& step, std::size_t index, const detail::StateDescription& state,
+                                  exec::RestoredNode* node) const {
   const storage::StateChain* chain = manifest_.FindState(step, state.name);
-  if (chain == nullptr || !detail::LayoutProblem(chain->description.layout, state.layout).empty()) return OkStatus();
-  const std::string& origin =
-      bytes_.emplace_back("checkpoint " + std::to_string(manifest_.epoch) + ", state " + state.name + " of " + step);
+  if (chain == nullptr || !detail::LayoutProblem(chain->description.layout, state.layout).empty()) return;
   for (const storage::SectionRef& section : chain->chain) {
-    MILLRACE_ASSIGN_OR_RETURN(std::string content, storage::ReadSection(*files_, folder_, section));
-    node->sections.push_back({.state = index,
-                              .layout = chain->description.layout,
-                              .bytes = bytes_.emplace_back(std::move(content)),
-                              .full = section.full,
-                              .origin = origin});
+    node->sections.push_back(
+        {.state = index,
+         .layout = chain->description.layout,
+         .origin = "checkpoint " + std::to_string(manifest_.epoch) + ", state " + state.name + " of " + step,
+         .read = [files = files_, folder = folder_, section](const detail::ChunkVisitor& visit) {
+           return storage::ReadSection(*files, folder, section, visit);
+         }});
   }
-  return OkStatus();
 }
 
 Status RestoredCheckpoint::ReadWatermarks(const exec::Plan& plan, std::vector<exec::RestoredNode>* nodes) const {

@@ -1,7 +1,6 @@
 // The checkpoint that a run goes on from: found, compared with the pipeline, and read back for operators and sinks.
 #pragma once
 
-#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -49,20 +48,18 @@ class RestoredCheckpoint {
   StatusOr<std::string> BatchOf(const std::string& sink) const;
   /// FAILED_PRECONDITION lists everything of it that the pipeline cannot take over.
   Status CheckFit(const exec::Plan& plan, const StatesByNode& states, bool streaming) const;
-  /// What each node starts from. The sections point into this object until `Release`.
-  StatusOr<std::vector<exec::RestoredNode>> Nodes(const exec::Plan& plan, const StatesByNode& states);
-  void Release() { bytes_.clear(); }
+  /// What each node starts from; the sections are read when the workers do.
+  StatusOr<std::vector<exec::RestoredNode>> Nodes(const exec::Plan& plan, const StatesByNode& states) const;
 
  private:
-  Status ReadState(const std::string& step, std::size_t index, const detail::StateDescription& state,
-                   exec::RestoredNode* node);
+  void AddState(const std::string& step, std::size_t index, const detail::StateDescription& state,
+                exec::RestoredNode* node) const;
   Status ReadWatermarks(const exec::Plan& plan, std::vector<exec::RestoredNode>* nodes) const;
 
   base::FileSystem* files_ = nullptr;
   storage::CheckpointManifest manifest_;
   std::string folder_;
   bool is_own_ = true;
-  std::deque<std::string> bytes_;  // of sections, and texts about them; nothing moves when it grows
 };
 
 }  // namespace millrace::native

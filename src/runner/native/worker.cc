@@ -148,6 +148,7 @@ void Worker::Loop() {
     const bool broadcast = idle || now_ - last_broadcast >= kBroadcastEvery;
     if (broadcast) last_broadcast = now_;
     graph_.PropagateWatermarks(broadcast, idle);
+    graph_.LimitState();
     source_watermark_.store(graph_.SourceWatermark().micros(), std::memory_order_relaxed);
     if (status_wanted_.load(std::memory_order_relaxed)) TellStatus();
     if (idle && !received && !graph_.done()) WaitForWork();

@@ -49,6 +49,7 @@ struct Shared {
   std::vector<std::unique_ptr<SharedRestrictions>> restrictions;  // by node; null if no source
   std::vector<std::unique_ptr<SharedSideInput>> side_inputs;      // by node; null if no collector
   std::vector<exec::RestoredNode> restored;                       // while the workers start from a checkpoint
+  exec::StateMemory state_memory;                                 // of each worker
 };
 
 class Worker final : private exec::WorkerEnvironment {
@@ -83,6 +84,7 @@ class Worker final : private exec::WorkerEnvironment {
   detail::SideInputValue GetSideInput(int collector, const BoundedWindow& main_window) override;
   detail::SideInputStore& StoreOf(int collector) override;
   exec::RestrictionQueue& RestrictionsOf(int source) override;
+  const exec::StateMemory& state_memory() const override { return shared_.state_memory; }
 
   void Restore();
   void Loop();
