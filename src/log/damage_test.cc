@@ -135,7 +135,7 @@ TEST_F(LogDamageTest, ABatchWithAnImpossibleNumberIsNone) {
   };
   EXPECT_TRUE(is_one(header));
   BatchHeader last = header;
-  last.first_sequence = std::numeric_limits<std::int64_t>::max() - 5;
+  last.first_sequence = std::numeric_limits<std::int64_t>::max() - 6;
   last.sequence_span = 5;
   EXPECT_TRUE(is_one(last));
   last.sequence_span = 6;

@@ -4,7 +4,6 @@
 
 #include <charconv>
 #include <cstring>
-#include <limits>
 
 #include "log/byte_buffer.h"
 #include "millrace/detail/hash.h"
@@ -116,11 +115,10 @@ std::optional<BatchHeader> DecodeBatchHeader(const char* bytes) {
   header.producer_bytes = Load<std::uint8_t>(bytes + 65);
   header.synced_position = Load<std::uint32_t>(bytes + 68);
   const bool possible = header.body_bytes <= kBatchBytesMax && IsOffset(header.first_offset) && header.records > 0 &&
-                        header.first_sequence >= 0 &&
-                        header.first_sequence <= std::numeric_limits<std::int64_t>::max() - header.sequence_span &&
-                        kind <= 1 && header.producer_bytes <= kProducerIdBytesMax &&
-                        header.producer_bytes <= header.body_bytes && IsTime(header.publish_time) &&
-                        IsTime(header.least_event_time) && IsTime(header.greatest_event_time);
+                        AreSequences(header.first_sequence, header.sequence_span) && kind <= 1 &&
+                        header.producer_bytes <= kProducerIdBytesMax && header.producer_bytes <= header.body_bytes &&
+                        IsTime(header.publish_time) && IsTime(header.least_event_time) &&
+                        IsTime(header.greatest_event_time);
   if (!possible) return std::nullopt;
   return header;
 }
