@@ -20,6 +20,7 @@
 #include "cli/stop_signals.h"
 #include "cli/verbs.h"
 #include "log/log_writer.h"
+#include "log/segment_format.h"
 #include "millrace/detail/hash.h"
 
 namespace millrace::cli {
@@ -36,6 +37,7 @@ constexpr std::uint64_t kPlanVersion = 1;
 constexpr double kAppendsPerSecond = 50;  // at a given rate
 constexpr auto kProgressEvery = std::chrono::milliseconds(200);
 constexpr auto kRatePause = std::chrono::milliseconds(50);
+constexpr auto kRetentionEvery = std::chrono::seconds(1);
 constexpr std::size_t kReadBytes = std::size_t{1} << 20;
 
 StatusOr<std::uint64_t> DigestOf(const std::string& path) {
@@ -78,6 +80,7 @@ class Publisher {
         producer_(std::move(producer)),
         report_(std::move(report)),
         signals_(signals),
+        has_retention_(options.retention_bytes || options.retention_age),
         rate_(options.rate),
         records_max_(rate_ > 0 ? std::clamp<std::int64_t>(std::llround(rate_ / kAppendsPerSecond), 1, kAppendRecordsMax)
                                : kAppendRecordsMax),
@@ -101,10 +104,13 @@ class Publisher {
     report_.AddDone(producer_, plan_.records());
     return report_.Finish();
   }
+  /// Removes what the log need not keep, if the options say so. What goes wrong is said; nothing is lost by it.
+  void ApplyRetention();
   void ClearLine() { line_.Clear(); }
 
   std::string Summary() const;
   std::int64_t appended() const { return appended_; }
+  std::int64_t segments_removed() const { return segments_removed_; }
 
  private:
   Status Take(PlannedRecord planned) {
@@ -125,6 +131,7 @@ class Publisher {
   const std::string producer_;
   PublishReport report_;
   const StopSignals& signals_;
+  const bool has_retention_;
   const double rate_;
   const std::int64_t records_max_;
   const std::int64_t logged_;     // so many of the producer's records the log held at the start
@@ -136,8 +143,11 @@ class Publisher {
   std::int64_t first_sequence_ = 0;
   std::int64_t appended_ = 0;
   std::int64_t sent_ = 0;  // appended or found to be there
+  std::int64_t segments_removed_ = 0;
+  std::string retention_problem_;  // that was said last
   const Clock::time_point started_ = Clock::now();
   Clock::time_point shown_at_ = Clock::now();
+  Clock::time_point retained_at_ = Clock::now();
 };
 
 Status Publisher::Append() {
@@ -160,11 +170,25 @@ Status Publisher::Append() {
   sent_ += static_cast<std::int64_t>(records.size());
   waiting_.clear();
   waiting_bytes_ = 0;
+  if (Clock::now() - retained_at_ >= kRetentionEvery) ApplyRetention();
   if (Clock::now() - shown_at_ >= kProgressEvery) {
     shown_at_ = Clock::now();
     line_.Show({.elements_read = appended_, .watermark = plan_.event_time(), .elapsed_s = Elapsed_s()});
   }
   return OkStatus();
+}
+
+void Publisher::ApplyRetention() {
+  if (!has_retention_) return;
+  const StatusOr<std::int64_t> removed = writer_.ApplyRetention();
+  retained_at_ = Clock::now();
+  if (removed.ok()) {
+    segments_removed_ += *removed;
+  } else if (removed.status().message() != retention_problem_) {
+    retention_problem_ = removed.status().message();
+    line_.Clear();
+    std::cerr << "retention removes nothing: " << retention_problem_ << "\n";
+  }
 }
 
 // Until the rate allows what is waiting.
@@ -204,7 +228,10 @@ StatusOr<std::unique_ptr<log::LogWriter>> OpenTopic(const Invocation& invocation
   const std::optional<std::int32_t>& partitions = invocation.publish.partitions;
   log::WriterOptions options{.partitions = partitions.value_or(log::kPartitionsDefault),
                              .sync = SyncPolicyOf(invocation.publish.sync),
+                             .retention_age = invocation.publish.retention_age,
+                             .retention_bytes = invocation.publish.retention_bytes,
                              .holder = "`" + invocation.program + " publish`"};
+  if (invocation.publish.segment_bytes) options.segment_bytes = *invocation.publish.segment_bytes;
   MILLRACE_ASSIGN_OR_RETURN(std::unique_ptr<log::LogWriter> writer,
                             log::LogWriter::Open(base::PosixFileSystem(), folder, topic, std::move(options)));
   if (partitions && *partitions != writer->topic().partitions) {
@@ -234,6 +261,14 @@ Status CheckPublishOptions(const PublishOptions& options) {
   if (options.sync != "always" && options.sync != "interval" && options.sync != "os") {
     return UsageError("--sync is always, interval or os, not " + options.sync);
   }
+  constexpr auto kSegmentBytesMax = static_cast<std::int64_t>(log::kSegmentBytesMax);
+  if (options.segment_bytes && (*options.segment_bytes < 1 || *options.segment_bytes > kSegmentBytesMax)) {
+    return UsageError("--segment_bytes is a number from 1 to " + std::to_string(kSegmentBytesMax));
+  }
+  if (options.retention_bytes && *options.retention_bytes < 1) return UsageError("--retention_bytes is at least 1");
+  if (options.retention_age && *options.retention_age <= Duration(0)) {
+    return UsageError("--retention_age is longer than nothing, such as 7d");
+  }
   return OkStatus();
 }
 
@@ -261,9 +296,14 @@ StatusOr<int> PublishVerb(const Invocation& invocation, const Publishing& publis
   }
   if (!outcome.ok()) return WithAdvice(outcome);
   if (invocation.publish.close) MILLRACE_RETURN_IF_ERROR(WithAdvice(writer->AdvanceWatermark(Timestamp::Max())));
+  publisher.ApplyRetention();
   MILLRACE_RETURN_IF_ERROR(WithAdvice(writer->Close()));
   std::cerr << invocation.program << ": " << publisher.Summary() << " to the topic " << invocation.pipeline.topic
-            << (invocation.publish.close ? ", which is closed now\n" : "\n");
+            << (invocation.publish.close ? ", which is closed now" : "");
+  if (publisher.segments_removed() > 0) {
+    std::cerr << "; " << GroupedDigits(publisher.segments_removed()) << " old segments removed";
+  }
+  std::cerr << "\n";
   return 0;
 }
 

@@ -21,6 +21,9 @@ struct PublishOptions {
   bool close = false;
   std::string report;
   std::string sync = "always";
+  std::optional<std::int64_t> segment_bytes;
+  std::optional<std::int64_t> retention_bytes;
+  std::optional<Duration> retention_age;
 
   static constexpr OptionHelp kOptionHelp[] = {
       {"partitions", "of a new topic; 4 unless it is given"},
@@ -33,6 +36,9 @@ struct PublishOptions {
       {"close", "close the topic at the end: readers come to the end of time"},
       {"report", "write what was sent again, held back or garbage to that file, as JSON lines"},
       {"sync", "when a record counts as appended: always (on the device), interval (50 ms later it is) or os"},
+      {"segment_bytes", "a segment of a partition is closed at about this size; 64 MiB unless it is given"},
+      {"retention_bytes", "remove the oldest closed segments of a partition that has more bytes, unless they are held"},
+      {"retention_age", "remove closed segments whose records were all appended longer ago, unless they are held"},
   };
 };
 

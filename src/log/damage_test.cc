@@ -3,11 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "base/random.h"
 #include "base/simulated_file_system.h"
 #include "base/test_settings.h"
 #include "log/log_samples.h"
 #include "log/segment_format.h"
+#include "log/segment_index.h"
+#include "log/topic_files.h"
 
 namespace millrace::log {
 namespace {
@@ -97,6 +101,66 @@ TEST_F(LogDamageTest, DamageInTheMiddleIsNoTearEvenWithoutTheEnds) {
               AllOf(HasSubstr(kSegment + ", position 64: offset 0: the checksum"), HasSubstr("no torn end")));
 }
 
+// What follows has a checksum that fits: a file of somebody else's making. fuzz/log_segment_fuzz.cc has found these.
+TEST_F(LogDamageTest, ASegmentHeaderWithAnImpossibleNumberIsNone) {
+  Fill(2);
+  const SegmentHeader header{
+      .topic_id = ReadTopic(files_, "log", "t")->id, .created_at = Timestamp(), .watermark = Timestamp::Min()};
+  const auto write = [&](const SegmentHeader& changed) {
+    std::string bytes(kSegmentHeaderBytes, '\0');
+    EncodeSegmentHeader(changed, bytes.data());
+    ASSERT_TRUE((*files_.Open(kSegment, base::OpenMode::kReadWrite))->WriteAt(0, std::as_bytes(std::span(bytes))).ok());
+  };
+  std::vector<SegmentHeader> impossible(3, header);
+  impossible[0].created_at = Timestamp::FromMicros(std::numeric_limits<std::int64_t>::max());
+  impossible[1].watermark = Timestamp::FromMicros(std::numeric_limits<std::int64_t>::min());
+  impossible[2].first_offset = std::numeric_limits<std::int64_t>::max();
+  for (const SegmentHeader& changed : impossible) {
+    write(changed);
+    EXPECT_EQ(ReadStatus().code(), StatusCode::kDataLoss);
+    EXPECT_THAT(ReadStatus().message(), HasSubstr(kSegment + ", position 0: there is no whole header"));
+    EXPECT_EQ(Open().status().code(), StatusCode::kDataLoss);
+  }
+  write(header);
+  EXPECT_EQ(Read(), sent_);
+}
+
+TEST_F(LogDamageTest, ABatchWithAnImpossibleNumberIsNone) {
+  BatchHeader header;
+  header.records = 3;
+  const auto is_one = [](const BatchHeader& changed) {
+    std::string bytes(kBatchHeaderBytes, '\0');
+    SealBatch(changed, 0, 0, bytes.data());
+    return DecodeBatchHeader(bytes.data()).has_value();
+  };
+  EXPECT_TRUE(is_one(header));
+  BatchHeader last = header;
+  last.first_sequence = std::numeric_limits<std::int64_t>::max() - 6;
+  last.sequence_span = 5;
+  EXPECT_TRUE(is_one(last));
+  last.sequence_span = 6;
+  EXPECT_FALSE(is_one(last));
+  header.first_offset = std::numeric_limits<std::int64_t>::max() - 1;
+  EXPECT_FALSE(is_one(header));
+}
+
+TEST_F(LogDamageTest, ARecordWithAnImpossibleTimeIsDamage) {
+  Fill(1);
+  std::string batch(kBatchHeaderBytes, '\0');
+  batch += "\xFE\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01";  // the greatest number
+  batch += std::string(3, '\0');                        // no key, attributes, data
+  BatchHeader header;
+  header.body_bytes = 13;
+  header.first_offset = 1;
+  header.records = 1;
+  const std::uint64_t seed = SegmentSeed(ReadTopic(files_, "log", "t")->id, 0, 0);
+  SealBatch(header, seed, SizeOf(kSegment), batch.data());
+  AppendGarbage(batch);
+  ASSERT_TRUE(Open().ok());  // the checksum is right
+  EXPECT_EQ(ReadStatus().code(), StatusCode::kDataLoss);
+  EXPECT_THAT(ReadStatus().message(), AllOf(HasSubstr(kSegment), HasSubstr("not what its header says")));
+}
+
 TEST_F(LogDamageTest, ACutSegmentIsFound) {
   Fill(4);
   const std::uint64_t size = SizeOf(kSegment);
@@ -149,6 +213,51 @@ TEST_F(LogDamageTest, IndexesEndsAndSnapshotsAreMadeAnew) {
     ASSERT_TRUE(records.ok()) << records.status();
     ASSERT_EQ(DataOf(*records), std::vector<std::string>(sent_.begin() + from, sent_.end()));
   }
+}
+
+TEST_F(LogDamageTest, AWriterDoesNotWaitForDamagedEndsToBecomeWhole) {
+  Fill(2);
+  for (const std::uint64_t at : {3, 40}) {  // the header, a partition
+    files_.Flip("log/t/ends", at, 1);
+    const std::uint64_t reads = files_.count(base::FileOperation::kRead);
+    ASSERT_TRUE(Open().ok());
+    EXPECT_LT(files_.count(base::FileOperation::kRead) - reads, 100U) << at;
+  }
+  EXPECT_EQ(Read(), sent_);
+}
+
+// Its checksums fit: it is that of another partition, or of a segment that had the same name before.
+TEST_F(LogDamageTest, AnIndexOfAnotherFileIsNotBelieved) {
+  Fill(30, 600);
+  const TopicMetadata topic = *ReadTopic(files_, "log", "t");
+  const std::vector<std::int64_t> segments = *ListSegments(files_, "log/t/0");
+  ASSERT_GT(segments.size(), 4);
+  base::Random random(base::TestSeed());
+  for (std::int64_t round = 0; round < base::TestRounds(40, 1'000); ++round) {
+    for (const std::int64_t first : segments) {
+      std::vector<IndexEntry> entries;
+      std::uint64_t position = kSegmentHeaderBytes + random.Below(200);
+      for (std::int64_t offset = first; offset < first + 6; offset += random.Between(1, 3)) {
+        entries.push_back({.offset = offset, .position = position, .publish_time = {}});
+        position += 1 + random.Below(random.Chance(0.1) ? std::numeric_limits<std::uint64_t>::max() / 8 : 200);
+      }
+      ASSERT_TRUE(IndexWriter::Create(files_, "log/t", topic, 0, first)->Append(entries).ok());
+    }
+    const auto reader = LogReader::Open(files_, "log", "t");
+    const auto from = static_cast<std::int64_t>(random.Below(sent_.size()));
+    const auto records = ReadPartition(**reader, 0, from);
+    ASSERT_TRUE(records.ok()) << records.status();
+    ASSERT_EQ(DataOf(*records), std::vector<std::string>(sent_.begin() + from, sent_.end()));
+    ASSERT_EQ(*(*reader)->OffsetOfEventTime(0, Timestamp()), 0);
+  }
+  // The producers are known by what the segments hold.
+  ASSERT_TRUE(files_.Remove("log/t/producers").ok());
+  auto writer = *Open(600);
+  const auto again = AppendAll(*writer, {{.key = "k", .data = sent_[0]}}, Producer{.id = "p", .first_sequence = 0});
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_TRUE((*again)[0].duplicate);
+  EXPECT_EQ(writer->LastSequence("p"), 29);
+  EXPECT_THAT(messages_.texts, ::testing::Not(::testing::Contains(HasSubstr("not known"))));
 }
 
 TEST_F(LogDamageTest, DamagedMetadataIsNeverMadeAnew) {

@@ -1,5 +1,6 @@
 #include "log/ends_file.h"
 
+#include <chrono>
 #include <thread>
 
 #include "base/status_macros.h"
@@ -14,7 +15,8 @@ namespace {
 constexpr std::string_view kEndsMagic = "MRENDS01";
 constexpr std::size_t kEndsHeaderBytes = 32;
 constexpr std::size_t kEndsEntryBytes = 40;
-constexpr int kReadsMax = 1'000;  // a read may meet a write of the same bytes
+// A read may meet a write of the same bytes, and the writer may be off the processor in the middle of it.
+constexpr Duration kReadPatience = std::chrono::milliseconds(100);
 
 }  // namespace
 
@@ -22,46 +24,47 @@ StatusOr<EndsFile> EndsFile::OpenForReading(base::FileSystem& files, const std::
                                             const TopicMetadata& topic) {
   const std::string path = topic_folder + kEndsFileName;
   MILLRACE_ASSIGN_OR_RETURN(std::unique_ptr<base::File> file, files.Open(path, base::OpenMode::kRead));
-  return EndsFile(std::move(file), path, topic);
+  return EndsFile(std::move(file), path, topic, kReadPatience);
 }
 
 StatusOr<EndsFile> EndsFile::OpenForWriting(base::FileSystem& files, const std::string& topic_folder,
                                             const TopicMetadata& topic) {
   const std::string path = topic_folder + kEndsFileName;
   MILLRACE_ASSIGN_OR_RETURN(std::unique_ptr<base::File> file, files.Open(path, base::OpenMode::kReadWrite));
-  return EndsFile(std::move(file), path, topic);
+  return EndsFile(std::move(file), path, topic, Duration(0));
+}
+
+// Bytes whose last eight are the checksum of the others. False: they are not whole.
+StatusOr<bool> EndsFile::ReadSealed(std::uint64_t position, std::uint64_t seed, std::span<char> bytes) const {
+  const std::size_t content = bytes.size() - sizeof(std::uint64_t);
+  const auto deadline = std::chrono::steady_clock::now() + patience_;
+  while (true) {
+    MILLRACE_ASSIGN_OR_RETURN(const std::size_t count, file_->ReadAt(position, std::as_writable_bytes(bytes)));
+    if (count < bytes.size()) return false;
+    if (Load<std::uint64_t>(bytes.data() + content) == Checksum({bytes.data(), content}, seed)) return true;
+    if (std::chrono::steady_clock::now() >= deadline) return false;
+    std::this_thread::yield();
+  }
 }
 
 StatusOr<WriterState> EndsFile::ReadState() const {
   char bytes[kEndsHeaderBytes];
-  for (int i = 0; i < kReadsMax; ++i) {
-    MILLRACE_ASSIGN_OR_RETURN(const std::size_t count, file_->ReadAt(0, std::as_writable_bytes(std::span(bytes))));
-    if (count < kEndsHeaderBytes) break;
-    if (Load<std::uint64_t>(bytes + 24) == Checksum({bytes, 24}, 0)) {
-      const auto state = Load<std::uint32_t>(bytes + 16);
-      const bool fits = std::string_view(bytes, kEndsMagic.size()) == kEndsMagic && state <= 2 &&
-                        Load<std::uint64_t>(bytes + 8) == topic_id_ && Load<std::int32_t>(bytes + 20) == partitions_;
-      if (!fits) break;
-      return static_cast<WriterState>(state);
-    }
-    std::this_thread::yield();
-  }
+  MILLRACE_ASSIGN_OR_RETURN(const bool whole, ReadSealed(0, 0, bytes));
+  const auto state = whole ? Load<std::uint32_t>(bytes + 16) : 0;
+  const bool fits = whole && std::string_view(bytes, kEndsMagic.size()) == kEndsMagic && state <= 2 &&
+                    Load<std::uint64_t>(bytes + 8) == topic_id_ && Load<std::int32_t>(bytes + 20) == partitions_;
+  if (fits) return static_cast<WriterState>(state);
   return DataLossError(path_ + " is damaged; open the topic for writing once to make it anew");
 }
 
 StatusOr<PartitionEnd> EndsFile::Read(std::int32_t partition) const {
   char bytes[kEndsEntryBytes];
-  const std::uint64_t position = kEndsHeaderBytes + kEndsEntryBytes * static_cast<std::uint64_t>(partition);
-  for (int i = 0; i < kReadsMax; ++i) {
-    MILLRACE_ASSIGN_OR_RETURN(const std::size_t count,
-                              file_->ReadAt(position, std::as_writable_bytes(std::span(bytes))));
-    if (count < kEndsEntryBytes) break;
-    if (Load<std::uint64_t>(bytes + 32) == Checksum({bytes, 32}, static_cast<std::uint64_t>(partition))) {
-      return PartitionEnd{.visible = Load<std::int64_t>(bytes),
-                          .synced = Load<std::int64_t>(bytes + 8),
-                          .watermark = Timestamp::FromMicros(Load<std::int64_t>(bytes + 16))};
-    }
-    std::this_thread::yield();
+  const auto number = static_cast<std::uint64_t>(partition);
+  MILLRACE_ASSIGN_OR_RETURN(const bool whole, ReadSealed(kEndsHeaderBytes + kEndsEntryBytes * number, number, bytes));
+  if (whole) {
+    return PartitionEnd{.visible = Load<std::int64_t>(bytes),
+                        .synced = Load<std::int64_t>(bytes + 8),
+                        .watermark = Timestamp::FromMicros(Load<std::int64_t>(bytes + 16))};
   }
   return DataLossError(path_ + ", partition " + std::to_string(partition) +
                        " is damaged; open the topic for writing once to make it anew");

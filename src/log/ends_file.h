@@ -41,13 +41,20 @@ class EndsFile {
   Status Sync() { return file_->Sync(); }
 
  private:
-  EndsFile(std::unique_ptr<base::File> file, std::string path, const TopicMetadata& topic)
-      : file_(std::move(file)), path_(std::move(path)), topic_id_(topic.id), partitions_(topic.partitions) {}
+  EndsFile(std::unique_ptr<base::File> file, std::string path, const TopicMetadata& topic, Duration patience)
+      : file_(std::move(file)),
+        path_(std::move(path)),
+        topic_id_(topic.id),
+        partitions_(topic.partitions),
+        patience_(patience) {}
+
+  StatusOr<bool> ReadSealed(std::uint64_t position, std::uint64_t seed, std::span<char> bytes) const;
 
   std::unique_ptr<base::File> file_;
   std::string path_;
   std::uint64_t topic_id_;
   std::int32_t partitions_;
+  Duration patience_;  // with bytes that are not whole: a writer may be at them
 };
 
 }  // namespace millrace::log

@@ -34,6 +34,8 @@ class NumberReader {
     bytes_.remove_prefix(size);
     return taken;
   }
+  /// What was taken cannot be.
+  void Require(bool possible) { failed_ = failed_ || !possible; }
   bool failed() const { return failed_; }
   bool at_end() const { return bytes_.empty(); }
 
@@ -80,6 +82,7 @@ std::optional<Cut> ProducerTable::Restore(const TopicMetadata& topic, std::strin
   if (in.Take<std::uint64_t>() != topic.id || in.Take<std::int32_t>() != topic.partitions) return std::nullopt;
   Cut cut;
   for (std::int32_t i = 0; i < topic.partitions; ++i) cut.push_back(in.Take<std::int64_t>());
+  for (const std::int64_t offset : cut) in.Require(offset >= 0);
   const auto producers = in.Take<std::uint32_t>();
   for (std::uint32_t i = 0; i < producers && !in.failed(); ++i) {
     const std::string_view id = in.TakeBytes(in.Take<std::uint8_t>());
@@ -87,7 +90,9 @@ std::optional<Cut> ProducerTable::Restore(const TopicMetadata& topic, std::strin
     state->last_publish_ = Timestamp::FromMicros(in.Take<std::int64_t>());
     const auto partitions = in.Take<std::uint16_t>();
     for (std::uint16_t k = 0; k < partitions && !in.failed(); ++k) {
-      ProducerState::InPartition& part = state->In(in.Take<std::uint16_t>());
+      const auto partition = in.Take<std::uint16_t>();
+      in.Require(partition < topic.partitions);
+      ProducerState::InPartition& part = state->In(partition);
       const auto batches = in.Take<std::uint16_t>();
       for (std::uint16_t j = 0; j < batches && !in.failed(); ++j) {
         ProducerBatch batch;
@@ -95,6 +100,7 @@ std::optional<Cut> ProducerTable::Restore(const TopicMetadata& topic, std::strin
         batch.span = in.Take<std::uint32_t>();
         batch.first_offset = in.Take<std::int64_t>();
         batch.records = in.Take<std::uint32_t>();
+        in.Require(AreSequences(batch.first_sequence, batch.span));
         part.batches.push_back(batch);
       }
       part.queued = part.written();

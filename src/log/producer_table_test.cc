@@ -4,8 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "base/simulated_file_system.h"
+#include "log/byte_buffer.h"
 #include "log/log_samples.h"
+#include "log/segment_format.h"
 
 namespace millrace::log {
 namespace {
@@ -123,6 +127,39 @@ TEST_F(ProducersTest, ASnapshotIsReadBackOrRefused) {
   TopicMetadata other = topic;
   other.id = 98;
   EXPECT_EQ(again.Restore(other, snapshot), std::nullopt);
+}
+
+TEST_F(ProducersTest, ASnapshotWithAnImpossibleNumberIsNone) {
+  const TopicMetadata topic{.topic = "t", .id = 99, .partitions = 2};
+  // A snapshot with a checksum that fits, of one producer with one batch.
+  const auto restore = [&](std::int64_t offset, std::uint16_t partition, std::int64_t sequence) {
+    ByteBuffer bytes;
+    bytes.Append("MRPRODU1");
+    bytes.AppendNumber(topic.id);
+    bytes.AppendNumber(topic.partitions);
+    bytes.AppendNumber(offset);
+    bytes.AppendNumber(std::int64_t{4});
+    bytes.AppendNumber(std::uint32_t{1});
+    bytes.Append("\001p");
+    bytes.AppendNumber(std::int64_t{0});   // published
+    bytes.AppendNumber(std::uint16_t{1});  // partitions
+    bytes.AppendNumber(partition);
+    bytes.AppendNumber(std::uint16_t{1});  // batches
+    bytes.AppendNumber(sequence);
+    bytes.AppendNumber(std::uint32_t{3});
+    bytes.AppendNumber(std::int64_t{0});
+    bytes.AppendNumber(std::uint32_t{4});
+    bytes.AppendNumber(Checksum(bytes.view(), topic.id));
+    ProducerTable table(10, std::chrono::hours(1));
+    return table.Restore(topic, bytes.view()).has_value();
+  };
+  EXPECT_TRUE(restore(4, 1, 0));
+  EXPECT_FALSE(restore(-1, 1, 0));
+  EXPECT_FALSE(restore(4, 2, 0));
+  EXPECT_FALSE(restore(4, 1, -1));
+  constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
+  EXPECT_TRUE(restore(4, 1, kMax - 4));
+  EXPECT_FALSE(restore(4, 1, kMax - 3));  // none could follow
 }
 
 }  // namespace

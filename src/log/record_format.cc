@@ -10,6 +10,7 @@ bool RecordParser::Next(RecordView* view) {
   if (at == nullptr) return false;
   time_ += static_cast<std::uint64_t>(UnZigZag(number));
   view->event_time = Timestamp::FromMicros(static_cast<std::int64_t>(time_));
+  if (view->event_time < Timestamp::Min() || view->event_time > Timestamp::Max()) return false;
   if (has_sequences_) {
     at = GetVarint(at, end_, &number);
     if (at == nullptr) return false;

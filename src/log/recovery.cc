@@ -183,8 +183,9 @@ class PartitionRecovery {
 
   // After a failed sync the system may believe that bytes are on the device which are not: they must be written again.
   Status WriteAgain(base::File& file) const {
-    std::vector<std::byte> bytes(kCopyBytes);
-    for (std::uint64_t at = scan_.unsynced_position; at < scan_.tail.position;) {
+    const std::uint64_t from = std::min(scan_.unsynced_position, scan_.tail.position);
+    std::vector<std::byte> bytes(std::min<std::uint64_t>(kCopyBytes, scan_.tail.position - from));
+    for (std::uint64_t at = from; at < scan_.tail.position;) {
       const std::size_t wanted = std::min<std::uint64_t>(bytes.size(), scan_.tail.position - at);
       MILLRACE_ASSIGN_OR_RETURN(const std::size_t count, file.ReadAt(at, std::span(bytes).first(wanted)));
       if (count != wanted) return DamagedSegment(PathOf(scan_.tail.segment_first), at, "the file has become shorter");
@@ -254,13 +255,12 @@ Status ReplaySegment(base::FileSystem& files, const std::string& topic_folder, c
                             SegmentReader::Open(files, topic_folder, topic, partition, first_offset));
   MILLRACE_ASSIGN_OR_RETURN(const std::vector<IndexEntry> index,
                             ReadIndex(files, topic_folder, topic, partition, first_offset, nullptr));
-  std::uint64_t position = kSegmentHeaderBytes;
-  std::int64_t offset = first_offset;
-  for (const IndexEntry& entry : index) {
-    if (entry.offset > from) break;
-    position = entry.position;
-    offset = entry.offset;
-  }
+  const auto behind =
+      std::find_if(index.begin(), index.end(), [&](const IndexEntry& entry) { return entry.offset > from; });
+  MILLRACE_ASSIGN_OR_RETURN(const IndexEntry begin,
+                            BeginAt(reader, index, static_cast<std::size_t>(behind - index.begin())));
+  std::uint64_t position = begin.position;
+  std::int64_t offset = begin.offset;
   while (true) {
     BatchView view;
     MILLRACE_ASSIGN_OR_RETURN(const BatchFound found, reader.ReadBatch(position, offset, &view));

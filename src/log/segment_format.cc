@@ -22,6 +22,8 @@ constexpr std::uint32_t kPreviousSynced = 1;
 void StoreTime(char* at, Timestamp time) { Store(at, time.micros()); }
 Timestamp LoadTime(const char* at) { return Timestamp::FromMicros(Load<std::int64_t>(at)); }
 
+// Half of the range, so that what is counted on from one is a number.
+bool IsOffset(std::int64_t offset) { return offset >= 0 && offset <= std::numeric_limits<std::int64_t>::max() / 2; }
 bool IsTime(Timestamp time) { return time >= Timestamp::Min() && time <= Timestamp::Max(); }
 
 std::string Name(std::int64_t first_offset, std::string_view suffix) {
@@ -70,6 +72,7 @@ std::optional<SegmentHeader> DecodeSegmentHeader(std::string_view bytes) {
   header.previous_synced = (Load<std::uint32_t>(at + 28) & kPreviousSynced) != 0;
   header.created_at = LoadTime(at + 32);
   header.watermark = LoadTime(at + 40);
+  if (!IsOffset(header.first_offset) || !IsTime(header.created_at) || !IsTime(header.watermark)) return std::nullopt;
   return header;
 }
 
@@ -111,10 +114,11 @@ std::optional<BatchHeader> DecodeBatchHeader(const char* bytes) {
   header.kind = static_cast<BatchKind>(kind);
   header.producer_bytes = Load<std::uint8_t>(bytes + 65);
   header.synced_position = Load<std::uint32_t>(bytes + 68);
-  const bool possible = header.body_bytes <= kBatchBytesMax && header.first_offset >= 0 && header.records > 0 &&
-                        header.first_sequence >= 0 && kind <= 1 && header.producer_bytes <= kProducerIdBytesMax &&
-                        header.producer_bytes <= header.body_bytes && IsTime(header.publish_time) &&
-                        IsTime(header.least_event_time) && IsTime(header.greatest_event_time);
+  const bool possible = header.body_bytes <= kBatchBytesMax && IsOffset(header.first_offset) && header.records > 0 &&
+                        AreSequences(header.first_sequence, header.sequence_span) && kind <= 1 &&
+                        header.producer_bytes <= kProducerIdBytesMax && header.producer_bytes <= header.body_bytes &&
+                        IsTime(header.publish_time) && IsTime(header.least_event_time) &&
+                        IsTime(header.greatest_event_time);
   if (!possible) return std::nullopt;
   return header;
 }

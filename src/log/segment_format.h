@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -55,6 +56,11 @@ struct BatchHeader {
   std::int64_t end_offset() const { return first_offset + records; }
   std::int64_t last_sequence() const { return first_sequence + sequence_span; }
 };
+
+/// Whether `first` and `first` + `span` can be sequences: another one can follow.
+inline bool AreSequences(std::int64_t first, std::uint32_t span) {
+  return first >= 0 && first < std::numeric_limits<std::int64_t>::max() - span;
+}
 
 /// What every checksum of a segment's batches depends on.
 std::uint64_t SegmentSeed(std::uint64_t topic_id, std::int32_t partition, std::int64_t first_offset);

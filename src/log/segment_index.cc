@@ -72,13 +72,22 @@ StatusOr<std::vector<IndexEntry>> ReadIndex(base::FileSystem& files, const std::
                      .publish_time = Timestamp::FromMicros(Load<std::int64_t>(bytes + 16)),
                      .greatest_event_time = Timestamp::FromMicros(Load<std::int64_t>(bytes + 24)),
                      .watermark = Timestamp::FromMicros(Load<std::int64_t>(bytes + 32))};
-    const bool rises = entries.empty() ? entry.offset >= first_offset
+    const bool rises = entries.empty() ? entry.offset >= first_offset && position >= kSegmentHeaderBytes
                                        : entry.offset > entries.back().offset && position > entries.back().position;
-    if (!rises) break;
+    if (!rises || position >= kSegmentBytesMax) break;
     entries.push_back(entry);
   }
   if (whole != nullptr) *whole = at == content->size();
   return entries;
+}
+
+StatusOr<IndexEntry> BeginAt(SegmentReader& reader, const std::vector<IndexEntry>& entries, std::size_t count) {
+  const IndexEntry first{.offset = reader.header().first_offset, .position = kSegmentHeaderBytes, .publish_time = {}};
+  if (count == 0) return first;
+  const IndexEntry& last = entries[count - 1];
+  BatchView view;
+  MILLRACE_ASSIGN_OR_RETURN(const BatchFound found, reader.ReadBatch(last.position, last.offset, &view));
+  return found == BatchFound::kBatch && view.header.publish_time == last.publish_time ? last : first;
 }
 
 StatusOr<IndexWriter> IndexWriter::Create(base::FileSystem& files, const std::string& topic_folder,

@@ -49,6 +49,10 @@ StatusOr<std::vector<IndexEntry>> ReadIndex(base::FileSystem& files, const std::
                                             const TopicMetadata& topic, std::int32_t partition,
                                             std::int64_t first_offset, bool* whole);
 
+/// Where reading may begin: at the last of the first `count` entries, if the batch is there that it tells of, otherwise
+/// at the first batch of the segment.
+StatusOr<IndexEntry> BeginAt(SegmentReader& reader, const std::vector<IndexEntry>& entries, std::size_t count);
+
 /// An index file that is written anew.
 class IndexWriter {
  public:

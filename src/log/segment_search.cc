@@ -45,11 +45,11 @@ StatusOr<FoundBatch> FindInSegment(base::FileSystem& files, const std::string& t
                             SegmentReader::Open(files, topic_folder, topic, partition, first_offset));
   MILLRACE_ASSIGN_OR_RETURN(const std::vector<IndexEntry> index,
                             ReadIndex(files, topic_folder, topic, partition, first_offset, nullptr));
-  Place place{.offset = first_offset};
-  for (const IndexEntry& entry : index) {
-    if (entry.offset > offset) break;
-    place = {.position = entry.position, .offset = entry.offset};
-  }
+  const auto behind =
+      std::find_if(index.begin(), index.end(), [&](const IndexEntry& entry) { return entry.offset > offset; });
+  MILLRACE_ASSIGN_OR_RETURN(const IndexEntry begin,
+                            BeginAt(reader, index, static_cast<std::size_t>(behind - index.begin())));
+  Place place{.position = begin.position, .offset = begin.offset};
   StatusOr<bool> found = Advance(reader, offset, &place);
   if (place.position != kSegmentHeaderBytes && (!found.ok() || !*found)) {  // perhaps the index is wrong
     place = {.offset = first_offset};
@@ -91,11 +91,13 @@ StatusOr<std::int64_t> FindTimeInSegment(base::FileSystem& files, const std::str
                             SegmentReader::Open(files, topic_folder, topic, partition, first_offset));
   MILLRACE_ASSIGN_OR_RETURN(const std::vector<IndexEntry> index,
                             ReadIndex(files, topic_folder, topic, partition, first_offset, nullptr));
-  Place place{.offset = first_offset};
-  for (const IndexEntry& entry : index) {  // begin where all before is known to be too early
-    if ((which == TimeOf::kEvent ? entry.greatest_event_time : entry.publish_time) >= time) break;
-    place = {.position = entry.position, .offset = entry.offset};
-  }
+  // Begin where all before is known to be too early.
+  const auto behind = std::find_if(index.begin(), index.end(), [&](const IndexEntry& entry) {
+    return (which == TimeOf::kEvent ? entry.greatest_event_time : entry.publish_time) >= time;
+  });
+  MILLRACE_ASSIGN_OR_RETURN(const IndexEntry begin,
+                            BeginAt(reader, index, static_cast<std::size_t>(behind - index.begin())));
+  Place place{.position = begin.position, .offset = begin.offset};
   while (place.offset < end) {
     BatchView view;
     MILLRACE_ASSIGN_OR_RETURN(const BatchFound found, reader.ReadBatch(place.position, place.offset, &view));

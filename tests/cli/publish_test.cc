@@ -22,6 +22,7 @@ namespace millrace::cli_test {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 struct ReportLine {
   std::string kind;
@@ -174,6 +175,79 @@ TEST_F(PublishTest, OnePublishAtATimeWritesATopic) {
   EXPECT_THAT(second.err, HasSubstr("pid " + std::to_string(first.pid())));
 }
 
+// The first offset that is left of a partition, and the bytes of its segments but the last.
+struct Kept {
+  std::int64_t first = 0;
+  std::uintmax_t closed_bytes = 0;
+};
+
+Kept KeptOf(const std::string& partition) {
+  std::map<std::int64_t, std::uintmax_t> segments;
+  for (const auto& entry : std::filesystem::directory_iterator(partition)) {
+    if (entry.path().extension() == ".segment") segments[std::stoll(entry.path().stem())] = entry.file_size();
+  }
+  Kept kept{.first = segments.begin()->first};
+  segments.erase(std::prev(segments.end()));
+  for (const auto& [first, bytes] : segments) kept.closed_bytes += bytes;
+  return kept;
+}
+
+TEST_F(PublishTest, RetentionRemovesTheOldestSegmentsUnlessTheyAreHeld) {
+  const std::string rides = Data() + "/log/rides";
+  const std::vector<std::string> small = {"--partitions=1", "--segment_bytes=5000", "--rate=6000"};
+  const auto publish = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = Arguments(small);
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Outcome outcome = RunRides(arguments);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return outcome.err;
+  };
+  EXPECT_THAT(publish({}), Not(HasSubstr("removed")));
+  const Kept all = KeptOf(rides + "/0");
+  EXPECT_EQ(all.first, 0);
+  ASSERT_GT(all.closed_bytes, 60'000U);
+  // Nothing more is appended: retention comes at the end too.
+  EXPECT_THAT(publish({"--retention_age=1d"}), Not(HasSubstr("removed")));
+  std::filesystem::create_directory(rides + "/holds");
+  std::ofstream(rides + "/holds/me.json")
+      << R"({"format":1,"name":"me","next_offsets":[500],"updated_at":"2001-01-01T00:00:00Z"})";
+  EXPECT_THAT(publish({"--retention_bytes=20000"}), HasSubstr(" old segments removed\n"));
+  const Kept held = KeptOf(rides + "/0");
+  EXPECT_GT(held.first, 0);
+  EXPECT_LE(held.first, 500);
+  EXPECT_GT(held.closed_bytes, 20'000U);
+  // A hold that cannot be read: nothing is removed, and it is said.
+  std::ofstream(rides + "/holds/me.json") << "{";
+  EXPECT_THAT(publish({"--retention_bytes=20000"}),
+              HasSubstr("retention removes nothing: " + rides + "/holds/me.json"));
+  EXPECT_EQ(KeptOf(rides + "/0").first, held.first);
+  std::filesystem::remove(rides + "/holds/me.json");
+  EXPECT_THAT(publish({"--retention_bytes=20000"}), HasSubstr(" old segments removed"));
+  const Kept some = KeptOf(rides + "/0");
+  EXPECT_GT(some.first, 500);
+  EXPECT_LE(some.closed_bytes, 20'000U);
+  EXPECT_GT(some.closed_bytes, 0U);
+  EXPECT_THAT(publish({"--retention_age=1us"}), HasSubstr(" old segments removed"));
+  EXPECT_EQ(KeptOf(rides + "/0").closed_bytes, 0U);
+  EXPECT_THAT(publish({}), HasSubstr(": 0 appended, ")) << "what was removed is known to have been there";
+}
+
+TEST_F(PublishTest, RetentionGoesOnWhileItPublishes) {
+  Child child("rides", Arguments({"--partitions=1", "--segment_bytes=5000", "--rate=500", "--retention_bytes=10000"}));
+  const std::string partition = Data() + "/log/rides/0";
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!std::filesystem::exists(partition + "/00000000000000000000.segment")) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  while (std::filesystem::exists(partition + "/00000000000000000000.segment")) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "nothing is removed";
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  child.Signal(SIGINT);
+  EXPECT_EQ(child.Wait().exit_code, 130) << "it was still publishing";
+}
+
 TEST_F(PublishTest, SaysWhatIsWrong) {
   const auto error = [&](const std::vector<std::string>& more) {
     const Outcome outcome = RunRides(Arguments(more));
@@ -185,6 +259,9 @@ TEST_F(PublishTest, SaysWhatIsWrong) {
   EXPECT_THAT(error({"another"}), HasSubstr("say which file to publish: rides publish FILE --data_dir=DIR"));
   EXPECT_THAT(error({"--topic=/"}), HasSubstr("topic"));
   EXPECT_THAT(error({"--rate=-1"}), HasSubstr("--rate"));
+  EXPECT_THAT(error({"--segment_bytes=0"}), HasSubstr("--segment_bytes is a number from 1 to 1073741824"));
+  EXPECT_THAT(error({"--retention_bytes=0"}), HasSubstr("--retention_bytes is at least 1"));
+  EXPECT_THAT(error({"--retention_age=0s"}), HasSubstr("--retention_age is longer than nothing, such as 7d"));
   ASSERT_EQ(RunRides(Arguments({"--partitions=2"})).exit_code, 0);
   EXPECT_THAT(error({"--partitions=3"}), HasSubstr("the topic rides has 2, which never changes"));
   std::ofstream(Input(), std::ios::app) << "no ride\n";
