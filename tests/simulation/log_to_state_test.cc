@@ -119,15 +119,25 @@ class Simulation {
       const auto appended = (*writer)->Append(records, log::Producer{"p", acknowledged_});
       if (!appended.ok()) return MayFail(appended.status(), "append");
       acknowledged_ = end;
-      if (random.Chance(0.2) && AreHoldsThere()) {
-        const StatusOr<std::int64_t> removed = (*writer)->ApplyRetention();
-        if (!removed.ok()) return MayFail(removed.status(), "retention");
-        removed_ += *removed;
-      }
+      if (random.Chance(0.2) && !ApplyRetention(**writer)) return;
     }
     if (acknowledged_ < events_) return;
+    // A publisher that is faster than the archive and the pipeline would leave nothing for retention to do.
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+    while (events_ >= 600 && removed_ == 0 && !*is_stopping_ && std::chrono::steady_clock::now() < deadline) {
+      if (!ApplyRetention(**writer)) return;
+      std::this_thread::sleep_for(milliseconds(1));
+    }
     if (const Status closed = (*writer)->AdvanceWatermark(Timestamp::Max()); !closed.ok()) MayFail(closed, "close");
     if (const Status closed = (*writer)->Close(); !closed.ok()) MayFail(closed, "close");
+  }
+
+  bool ApplyRetention(log::LogWriter& writer) {
+    if (!AreHoldsThere()) return true;
+    const StatusOr<std::int64_t> removed = writer.ApplyRetention();
+    if (removed.ok()) removed_ += *removed;
+    MayFail(removed.status(), "retention");
+    return removed.ok();
   }
 
   // Before its consumers have said what they need, a log is theirs who set its retention.
@@ -190,7 +200,9 @@ class Simulation {
     return result.ok();
   }
 
-  void MayFail(const Status& status, const char* what) { EXPECT_TRUE(files_.crashed()) << what << ": " << status; }
+  void MayFail(const Status& status, const char* what) {
+    EXPECT_TRUE(status.ok() || files_.crashed()) << what << ": " << status;
+  }
 
   // What a run tells at the end of its input, one that goes on from there may tell again, or not at all.
   void CheckTotals() {
