@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Runs that are ended on purpose: stopped, with a snapshot, drained, with their windows closed."""
 
+import shutil
+import signal
 import time
 import unittest
 
-import flights_program
-from flights_program import Scenario
+from flights_program import Scenario, kill
 
 ROWS = 4_000
 CHECKPOINTS = "--checkpoint_interval=200ms"
@@ -49,6 +50,62 @@ class StopTest(unittest.TestCase):
         self.scenario.finish(self.scenario.publish("--close"))
         self.scenario.finish(self.scenario.run(CHECKPOINTS))
         self.check_views()
+
+    def publish_a_part(self, rate):
+        publisher = self.scenario.start(self.scenario.publish(f"--rate={rate}"))
+        time.sleep(1)
+        publisher.send_signal(signal.SIGINT)
+        publisher.communicate(timeout=60)
+        self.assertLess(len(self.scenario.log()), ROWS, "all was published already")
+
+    def stopped_halfway(self, snapshot):
+        """Publishes a part, lets two attempts of a run read it, and stops the second with a snapshot."""
+        self.publish_a_part(rate=2000)
+        for more in ([], [f"--snapshot={snapshot}"]):
+            run = self.start_run()
+            self.scenario.finish(self.scenario.command("stop", *more))
+            self.ended(run)
+
+    def begin_elsewhere(self):
+        """Another data directory, with a copy of the log, whose rest is published there."""
+        log = self.scenario.data / "log"
+        self.scenario.data = self.scenario.folder / "elsewhere"
+        shutil.copytree(log, self.scenario.data / "log")
+        self.scenario.finish(self.scenario.publish("--close"))
+
+    def test_a_snapshot_begins_a_run_elsewhere_with_its_views(self):
+        snapshot = self.scenario.folder / "snapshot"
+        self.stopped_halfway(snapshot)
+        cells = int(self.scenario.rows("SELECT count(*) FROM hourly_delays WHERE window_end < '2001-01-02'")[0])
+        self.assertGreater(cells, 0, "no window was closed before the snapshot")
+        self.begin_elsewhere()
+        from_snapshot = f"--from_snapshot={snapshot}"
+        # Killed as soon as it has begun: what it has taken over of the snapshot is its own.
+        run = self.scenario.start(self.scenario.run("--checkpoint_interval=1h", from_snapshot))
+        until = time.monotonic() + 30
+        while not (self.scenario.data / "server.json").exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        kill(run)
+        shutil.rmtree(snapshot)
+        self.scenario.finish(self.scenario.run(CHECKPOINTS, from_snapshot))
+        self.check_views()
+
+    def test_a_snapshot_without_its_views_is_refused(self):
+        snapshot = self.scenario.folder / "snapshot"
+        self.stopped_halfway(snapshot)
+        self.begin_elsewhere()
+        (snapshot / "warehouse.duckdb").rename(snapshot / "elsewhere.duckdb")
+        said = self.scenario.finish(self.scenario.run(CHECKPOINTS, f"--from_snapshot={snapshot}"), code=1)
+        self.assertIn(f"{snapshot}/warehouse.duckdb is missing", said)
+        self.assertFalse(any(self.scenario.data.glob("generation-*")), "a generation was begun")
+
+    def test_a_snapshot_needs_the_log_that_it_was_made_of(self):
+        snapshot = self.scenario.folder / "snapshot"
+        self.stopped_halfway(snapshot)
+        self.scenario.data = self.scenario.folder / "elsewhere"
+        self.publish_a_part(rate=20)
+        said = self.scenario.finish(self.scenario.run(CHECKPOINTS, f"--from_snapshot={snapshot}"), code=1)
+        self.assertIn("is beyond the end", said)
 
     def test_a_drained_run_keeps_its_windows_open(self):
         self.scenario.finish(self.scenario.publish())
