@@ -66,14 +66,18 @@ void RemoveStores(const std::string& folder) {
 
 }  // namespace
 
+Status CheckSnapshotFolder(const std::string& to) {
+  MILLRACE_ASSIGN_OR_RETURN(const auto listed, storage::ListCheckpoints(Files(), to));
+  return listed.empty() ? OkStatus() : AlreadyExistsError(to + " holds a snapshot already; give a new folder");
+}
+
 StatusOr<storage::CheckpointManifest> SaveRunSnapshot(const std::string& generation_folder, const std::string& to) {
   const std::string from = CheckpointsPath(generation_folder);
   MILLRACE_ASSIGN_OR_RETURN(std::optional<storage::CheckpointManifest> latest,
                             storage::LatestCheckpoint(Files(), from));
   if (!latest) return NotFoundError("the run has left no checkpoint in " + from);
   MILLRACE_RETURN_IF_ERROR(base::CreateDurableFolders(Files(), to));
-  MILLRACE_ASSIGN_OR_RETURN(const auto listed, storage::ListCheckpoints(Files(), to));
-  if (!listed.empty()) return AlreadyExistsError(to + " holds a snapshot already; give a new folder");
+  MILLRACE_RETURN_IF_ERROR(CheckSnapshotFolder(to));
   RemoveStores(to);
   MILLRACE_RETURN_IF_ERROR(CopyStores(generation_folder, to));
   MILLRACE_RETURN_IF_ERROR(storage::SaveSnapshot(Files(), from, *latest, to));

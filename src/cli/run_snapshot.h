@@ -11,6 +11,9 @@
 
 namespace millrace::cli {
 
+/// ALREADY_EXISTS when the folder holds a snapshot.
+Status CheckSnapshotFolder(const std::string& to);
+
 /// Copies a generation's newest checkpoint and its stores, which nobody has open, to `to`, durably. The checkpoint
 /// comes last: a copy that was cut off is no snapshot, and the next one replaces it. NOT_FOUND when there is no
 /// checkpoint, ALREADY_EXISTS when `to` holds one.

@@ -65,10 +65,12 @@ Status Snapshot(const Invocation& invocation, const std::string& to) {
 
 StatusOr<int> StopVerb(const Invocation& invocation) {
   if (!invocation.arguments.empty()) return UsageError("stop takes no arguments: " + invocation.arguments[0]);
+  const std::string& snapshot = invocation.output.snapshot;
+  if (!snapshot.empty()) MILLRACE_RETURN_IF_ERROR(CheckSnapshotFolder(snapshot));  // before anything is stopped for it
   DirectoryHolder run;
   MILLRACE_RETURN_IF_ERROR(SignalRun(invocation, SIGTERM, &run));
   std::cout << "stopped " << run.ToString() << "\n";
-  if (!invocation.output.snapshot.empty()) MILLRACE_RETURN_IF_ERROR(Snapshot(invocation, invocation.output.snapshot));
+  if (!snapshot.empty()) MILLRACE_RETURN_IF_ERROR(Snapshot(invocation, snapshot));
   return 0;
 }
 

@@ -47,22 +47,41 @@ class StopTest(unittest.TestCase):
         self.assertIn(str(snapshot), said)
         self.ended(run)
         self.assertTrue(any(snapshot.iterdir()))
+        # A folder that is taken stops no run.
+        run = self.start_run()
+        said = self.scenario.finish(self.scenario.command("stop", f"--snapshot={snapshot}"), code=1)
+        self.assertIn("holds a snapshot already", said)
         self.scenario.finish(self.scenario.publish("--close"))
-        self.scenario.finish(self.scenario.run(CHECKPOINTS))
+        self.ended(run)
         self.check_views()
 
-    def publish_a_part(self, rate):
+    def wait_until(self, reached):
+        until = time.monotonic() + 60
+        while not reached():
+            self.assertLess(time.monotonic(), until, "waited for too long")
+            time.sleep(0.05)
+
+    def records_of_the_log(self):
+        try:
+            return len(self.scenario.log())
+        except (OSError, ValueError):  # it is being made
+            return 0
+
+    def publish_a_part(self, rate, records):
         publisher = self.scenario.start(self.scenario.publish(f"--rate={rate}"))
-        time.sleep(1)
+        self.wait_until(lambda: self.records_of_the_log() >= records)
         publisher.send_signal(signal.SIGINT)
         publisher.communicate(timeout=60)
         self.assertLess(len(self.scenario.log()), ROWS, "all was published already")
 
     def stopped_halfway(self, snapshot):
         """Publishes a part, lets two attempts of a run read it, and stops the second with a snapshot."""
-        self.publish_a_part(rate=2000)
+        self.publish_a_part(rate=500, records=2000)
+        closed = "SELECT count(*) FROM hourly_delays WHERE window_end < '2001-01-01 03:00:00'"
         for more in ([], [f"--snapshot={snapshot}"]):
             run = self.start_run()
+            self.wait_until((self.scenario.data / "server.json").exists)
+            self.wait_until(lambda: int(self.scenario.rows(closed)[0]) > 0)
             self.scenario.finish(self.scenario.command("stop", *more))
             self.ended(run)
 
@@ -76,15 +95,11 @@ class StopTest(unittest.TestCase):
     def test_a_snapshot_begins_a_run_elsewhere_with_its_views(self):
         snapshot = self.scenario.folder / "snapshot"
         self.stopped_halfway(snapshot)
-        cells = int(self.scenario.rows("SELECT count(*) FROM hourly_delays WHERE window_end < '2001-01-02'")[0])
-        self.assertGreater(cells, 0, "no window was closed before the snapshot")
         self.begin_elsewhere()
         from_snapshot = f"--from_snapshot={snapshot}"
         # Killed as soon as it has begun: what it has taken over of the snapshot is its own.
         run = self.scenario.start(self.scenario.run("--checkpoint_interval=1h", from_snapshot))
-        until = time.monotonic() + 30
-        while not (self.scenario.data / "server.json").exists() and time.monotonic() < until:
-            time.sleep(0.01)
+        self.wait_until((self.scenario.data / "server.json").exists)
         kill(run)
         shutil.rmtree(snapshot)
         self.scenario.finish(self.scenario.run(CHECKPOINTS, from_snapshot))
@@ -103,7 +118,7 @@ class StopTest(unittest.TestCase):
         snapshot = self.scenario.folder / "snapshot"
         self.stopped_halfway(snapshot)
         self.scenario.data = self.scenario.folder / "elsewhere"
-        self.publish_a_part(rate=20)
+        self.publish_a_part(rate=20, records=10)
         said = self.scenario.finish(self.scenario.run(CHECKPOINTS, f"--from_snapshot={snapshot}"), code=1)
         self.assertIn("is beyond the end", said)
 
