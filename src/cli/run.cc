@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/status_macros.h"
+#include "cli/commit_notes.h"
 #include "cli/progress_line.h"
 #include "cli/row_writer.h"
 #include "cli/run_results.h"
@@ -154,12 +155,10 @@ StatusOr<int> RunVerb(const Invocation& invocation, Pipeline& pipeline) {
     options->views = storage.results->views();
     options->dead_letters = storage.results->dead_letters();
   }
+  CommitNotes commits([&storage] { return storage.directory->NoteCheckpoint(base::SystemClock().Now()); });
   if (storage.resumable) {
     options->checkpoints = CheckpointsOf(invocation, *storage.resumable);
-    options->checkpoints->on_commit = [&storage](std::uint64_t) {
-      // Its error is told by the next change of the directory, which comes at the latest when the run ends.
-      static_cast<void>(storage.directory->NoteCheckpoint(base::SystemClock().Now()));
-    };
+    options->checkpoints->on_commit = [&commits](std::uint64_t) { return commits.OnCommit(); };
   }
   options->cancel = signals.stop();
   options->close_windows = signals.close_windows();
@@ -176,6 +175,7 @@ StatusOr<int> RunVerb(const Invocation& invocation, Pipeline& pipeline) {
                          .views = &views,
                          .results = storage.results.get()};
   MILLRACE_ASSIGN_OR_RETURN(auto server, StartServer(invocation, served, &*options));
+  if (options->status != nullptr) options->status->Add([&commits](RunStatus& status) { commits.AddTo(status); });
   const PipelineResult result = pipeline.Run(*options);
   server.reset();           // it reads the stores
   storage.results.reset();  // closes the stores

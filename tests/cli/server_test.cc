@@ -126,6 +126,20 @@ TEST_F(ServerTest, TellsStatusAndHealth) {
   EXPECT_FALSE(std::filesystem::exists(server::SocketPathOf(folder_.path())));
 }
 
+TEST_F(ServerTest, ARunWhoseResultsCannotBeShownEnds) {
+  Start({"--checkpoint_interval=3s"});
+  ASSERT_THAT(Slurp(folder_.path() + "/millrace.json"), HasSubstr("\"generation\":0"));
+  const std::string unfinished = folder_.path() + "/millrace.json.new";
+  std::filesystem::create_directory(unfinished);
+  const Outcome ended = run_->Wait();
+  EXPECT_EQ(ended.exit_code, 1);
+  EXPECT_THAT(ended.err, AllOf(HasSubstr("the checkpoint is kept, but its results cannot be shown"),
+                               HasSubstr("millrace.json.new")));
+  std::filesystem::remove(unfinished);
+  // What was read up to that checkpoint is there for the next run.
+  EXPECT_THAT(Ride({"status"}).out, AllOf(HasSubstr("resumable"), HasSubstr("epoch 1 of attempt 1")));
+}
+
 TEST_F(ServerTest, VerbsAskTheRun) {
   Start();
   RideUntil({"query", "city_cents", "Oslo", "--limit=1", "--format=csv"}, "Oslo,1970-01-01T00:00:00Z");
