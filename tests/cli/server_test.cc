@@ -179,6 +179,33 @@ TEST_F(ServerTest, ALongStatementDoesNotKeepTheRunFromEnding) {
   verb.Wait();
 }
 
+TEST_F(ServerTest, TheRunExportsItsViews) {
+  const TemporaryFolder other;
+  const std::string file = other.path() + "/out.parquet";
+  Start();
+  RideUntil({"query", "driver_rides", "Oslo", "d1", "--limit=1", "--format=csv"}, "Oslo,d1,1970-01-01T00:00:00Z");
+  const Outcome exported = Ride({"export", "driver_rides", file});
+  ASSERT_EQ(exported.exit_code, 0) << exported.err;
+  EXPECT_THAT(exported.err, ContainsRegex("[0-9,]+ rows of driver_rides written to " + file));
+  EXPECT_FALSE(std::filesystem::exists(file + ".new"));
+  EXPECT_THAT(Ride({"export", "driver_rides", file}).err, HasSubstr("--overwrite"));
+  EXPECT_EQ(Ride({"export", "driver_rides", file, "--overwrite"}).exit_code, 0);
+  EXPECT_THAT(Curl("-d '" + file + "' '" + url_ + "/v1/export?view=driver_rides'"), StartsWith("HTTP/1.1 403"));
+  const std::string socket = "--unix-socket '" + server::SocketPathOf(folder_.path()) + "' ";
+  EXPECT_THAT(Curl("-d '" + file + "' " + socket + "'http://localhost/v1/export?view=nothing'"),
+              HasSubstr("there is no view nothing"));
+  EXPECT_EQ(Stop().exit_code, 0);
+  // What it wrote then is a part of what there is now.
+  const Outcome rows = Ride({"sql",
+                             "SELECT count(*) > 0 AS some, count(*) FILTER (d.rides IS NULL OR f.rides > d.rides) AS "
+                             "wrong FROM '" +
+                                 file +
+                                 "' f LEFT JOIN driver_rides d USING (city, driver, window_start, "
+                                 "window_end)",
+                             "--format=csv"});
+  EXPECT_EQ(rows.out, "some,wrong\ntrue,0\n") << rows.err;
+}
+
 TEST_F(ServerTest, StatusSaysWhatADirectoryHolds) {
   EXPECT_THAT(Ride({"status"}).err, HasSubstr("there is no data directory"));
   ASSERT_EQ(Ride({"run"}).exit_code, 0);
