@@ -96,9 +96,12 @@ int Main(const std::vector<std::string>& arguments) {
   if (Status status = RejectUnknown(*options); !status.ok()) return Fail(status, kExitWrongUsage);
 
   std::atomic<std::int64_t> checkpoints = 0;
-  if (run->checkpoints) run->checkpoints->on_commit = [&checkpoints](std::uint64_t) { ++checkpoints; };
   std::atomic<double> first_read_s = 0;
   if (run->checkpoints) {
+    run->checkpoints->on_commit = [&checkpoints](std::uint64_t) {
+      ++checkpoints;
+      return OkStatus();
+    };
     run->progress_interval = std::chrono::milliseconds(5);
     run->on_progress = [&first_read_s](const Progress& progress) {
       if (first_read_s == 0 && progress.elements_read > 0) first_read_s = progress.elapsed_s;

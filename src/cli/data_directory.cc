@@ -227,7 +227,7 @@ Status DataDirectory::Promote(const std::string& mode, Timestamp now) {
 
 void DataDirectory::Abandon() { RemoveOtherGenerations(); }
 
-StatusOr<GenerationOfRun> DataDirectory::ResumeOrBeginGeneration(bool is_fresh) {
+StatusOr<GenerationOfRun> DataDirectory::ResumeOrBeginGeneration(bool is_fresh, const GenerationStart& start) {
   RemoveOtherGenerations();
   DirectoryManifest next = manifest_;
   const bool is_resumed = manifest_.running && !is_fresh;
@@ -237,8 +237,11 @@ StatusOr<GenerationOfRun> DataDirectory::ResumeOrBeginGeneration(bool is_fresh) 
     if (!exists) return FailedPreconditionError(folder + ", which is to be resumed, is gone; start anew with --fresh");
     ++next.running->attempt;
   } else {
-    MILLRACE_RETURN_IF_ERROR(MakeFolder(next_generation()));
-    next.running = {.generation = next_generation(), .attempt = 1};
+    next.running = {.generation = std::max(next_generation(), start.after + 1), .attempt = 1};
+    MILLRACE_RETURN_IF_ERROR(MakeFolder(next.running->generation));
+    const Status filled = start.fill ? start.fill(FolderOf(next.running->generation)) : OkStatus();
+    if (!filled.ok()) RemoveOtherGenerations();
+    MILLRACE_RETURN_IF_ERROR(filled);
   }
   MILLRACE_RETURN_IF_ERROR(WriteManifest(next));
   manifest_ = next;

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -55,6 +56,13 @@ struct GenerationOfRun {
   bool is_resumed = false;  // there was an earlier attempt; whether it came to a checkpoint is another question
 };
 
+/// What a new generation begins with, other than nothing.
+struct GenerationStart {
+  std::uint64_t after = 0;  // its number is above this one
+  /// Fills its folder, durably. What a failure or a crash leaves is removed; the generation has not begun then.
+  std::function<Status(const std::string& folder)> fill = nullptr;
+};
+
 /// A data directory that this process holds, until the object is destroyed. One thread at a time.
 class DataDirectory {
  public:
@@ -95,7 +103,7 @@ class DataDirectory {
   /// new one; `is_fresh` begins a new one and gives the unfinished one up (where that one holds the results, they stay
   /// until `NoteCheckpoint` or `PromoteRunning`). Durable when it returns: no two runs are the same attempt.
   /// FAILED_PRECONDITION if the unfinished generation's folder is gone.
-  StatusOr<GenerationOfRun> ResumeOrBeginGeneration(bool is_fresh);
+  StatusOr<GenerationOfRun> ResumeOrBeginGeneration(bool is_fresh, const GenerationStart& start = {});
   /// A checkpoint of the running generation is committed: it becomes the current one if there are no results yet.
   Status NoteCheckpoint(Timestamp now);
   /// The run was stopped, with a checkpoint: the running generation becomes the current one, and can be resumed.

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/status_macros.h"
+#include "cli/export_view.h"
 #include "cli/row_writer.h"
 #include "cli/sql_rows.h"
 #include "cli/verbs.h"
@@ -19,6 +20,8 @@ namespace {
 
 constexpr auto kStatementMax = std::chrono::minutes(5);
 constexpr auto kInterruptInterval = std::chrono::milliseconds(50);
+
+Status Expired() { return DeadlineExceededError("the statement was stopped after five minutes"); }
 
 // Keeps a text up to a limit; then the stream fails.
 class BoundedText final : public std::streambuf {
@@ -92,13 +95,18 @@ class LiveResults::Running {
   std::thread watch_;
 };
 
+StatusOr<ViewDescriptor> LiveResults::Find(const std::string& name) const {
+  const auto view =
+      std::find_if(views_.begin(), views_.end(), [&](const ViewDescriptor& known) { return known.name == name; });
+  if (view == views_.end()) return NotFoundError("there is no view " + name);
+  return *view;
+}
+
 StatusOr<std::string> LiveResults::Query(const server::ViewRequest& request, std::size_t bytes_max) {
-  const auto view = std::find_if(views_.begin(), views_.end(),
-                                 [&](const ViewDescriptor& known) { return known.name == request.view; });
-  if (view == views_.end()) return NotFoundError("there is no view " + request.view);
+  MILLRACE_ASSIGN_OR_RETURN(const ViewDescriptor view, Find(request.view));
   BoundedText text(bytes_max);
   std::ostream out(&text);
-  const Status printed = PrintViewRows(lookup_, *view, request, out);
+  const Status printed = PrintViewRows(lookup_, view, request, out);
   if (!printed.ok()) return Status(printed.code(), MessageOf(printed));
   return text.Take();
 }
@@ -117,11 +125,18 @@ StatusOr<std::string> LiveResults::Sql(const std::string& statement, const std::
   const Running running(*this, connection);
   MILLRACE_RETURN_IF_ERROR(connection.Execute("BEGIN TRANSACTION READ ONLY"));
   const Status printed = PrintSqlRows(connection, statement, format, out);
-  if (running.expired()) {
-    return Status(StatusCode::kDeadlineExceeded, "the statement was stopped after five minutes");
-  }
+  if (running.expired()) return Expired();
   MILLRACE_RETURN_IF_ERROR(printed);
   return text.Take();
+}
+
+StatusOr<std::int64_t> LiveResults::Export(const std::string& name, const std::string& path) {
+  MILLRACE_ASSIGN_OR_RETURN(const ViewDescriptor view, Find(name));
+  MILLRACE_ASSIGN_OR_RETURN(columnar::Connection connection, warehouse_.Connect());
+  const Running running(*this, connection);
+  StatusOr<std::int64_t> rows = WriteParquet(connection, view, path);
+  if (running.expired()) return Expired();
+  return rows;
 }
 
 void LiveResults::Cancel() {

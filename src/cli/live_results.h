@@ -24,10 +24,14 @@ class LiveResults final : public server::DataService {
   StatusOr<std::string> Query(const server::ViewRequest& request, std::size_t bytes_max) override;
   /// One SELECT or EXPLAIN, for five minutes at most.
   StatusOr<std::string> Sql(const std::string& statement, const std::string& format, std::size_t bytes_max) override;
+  /// For five minutes at most.
+  StatusOr<std::int64_t> Export(const std::string& view, const std::string& path) override;
   void Cancel() override;
 
  private:
   class Running;
+
+  StatusOr<ViewDescriptor> Find(const std::string& name) const;
 
   const std::vector<ViewDescriptor> views_;
   const ViewStore& lookup_;

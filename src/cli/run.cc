@@ -10,13 +10,16 @@
 
 #include "base/clock.h"
 #include "base/status_macros.h"
+#include "cli/commit_notes.h"
 #include "cli/progress_line.h"
 #include "cli/row_writer.h"
 #include "cli/run_results.h"
+#include "cli/run_snapshot.h"
 #include "cli/serve_run.h"
 #include "cli/stop_signals.h"
 #include "cli/verbs.h"
 #include "millrace/runner/rocksdb_state.h"
+#include "storage/checkpoint_store.h"
 
 namespace millrace::cli {
 
@@ -67,9 +70,32 @@ Duration CheckpointInterval(const PipelineOptions& options) {
   return options.checkpoint_interval.value_or(options.streaming ? kCheckpointInterval : Duration(0));
 }
 
+// The generation of a run with checkpoints. A snapshot is begun from where there is no checkpoint to go on from; it
+// becomes the generation's own first checkpoint, with its views.
+StatusOr<GenerationOfRun> ResumeOrBegin(const PipelineOptions& options, DataDirectory& directory) {
+  if (options.from_snapshot.empty()) return directory.ResumeOrBeginGeneration(options.fresh);
+  const std::optional<RunningGeneration>& running = directory.manifest().running;
+  if (running && !options.fresh) {
+    const std::string folder = CheckpointsPath(directory.FolderOf(running->generation));
+    MILLRACE_ASSIGN_OR_RETURN(const auto listed, storage::ListCheckpoints(base::PosixFileSystem(), folder));
+    if (!listed.empty()) return directory.ResumeOrBeginGeneration(false);
+  }
+  const std::string& snapshot = options.from_snapshot;
+  MILLRACE_ASSIGN_OR_RETURN(const storage::CheckpointManifest checkpoint, ReadRunSnapshot(snapshot));
+  return directory.ResumeOrBeginGeneration(
+      true, {.after = checkpoint.generation, .fill = [&](const std::string& folder) {
+               return CopyRunSnapshot(snapshot, checkpoint, folder).WithContext("--from_snapshot");
+             }});
+}
+
 StatusOr<Storage> OpenStorage(const Invocation& invocation, const std::vector<ViewDescriptor>& views) {
   Storage storage;
   const PipelineOptions& options = invocation.pipeline;
+  if (!options.from_snapshot.empty() && (options.data_dir.empty() || CheckpointInterval(options) <= Duration(0))) {
+    return UsageError(
+        "--from_snapshot is for a run with --data_dir and checkpoints (--streaming, or "
+        "--checkpoint_interval)");
+  }
   if (options.data_dir.empty() && views.empty()) return storage;
   if (options.data_dir.empty()) {
     return UsageError("say where the views are to be kept: " + invocation.program + " run --data_dir=DIR");
@@ -79,7 +105,7 @@ StatusOr<Storage> OpenStorage(const Invocation& invocation, const std::vector<Vi
   RunResultsOptions results{.is_streaming = options.streaming};
   results.has_checkpoints = CheckpointInterval(options) > Duration(0);
   if (results.has_checkpoints) {
-    MILLRACE_ASSIGN_OR_RETURN(storage.resumable, directory.ResumeOrBeginGeneration(options.fresh));
+    MILLRACE_ASSIGN_OR_RETURN(storage.resumable, ResumeOrBegin(options, directory));
     results.folder = storage.resumable->folder;
     results.generation = storage.resumable->generation;
   } else {
@@ -99,7 +125,6 @@ CheckpointOptions CheckpointsOf(const Invocation& invocation, const GenerationOf
   checkpoints.generation = run.generation;
   checkpoints.attempt = run.attempt;
   checkpoints.restore_epoch = invocation.pipeline.restore_epoch;
-  checkpoints.restore_folder = invocation.pipeline.from_snapshot;
   checkpoints.allow_lost_state = invocation.pipeline.allow_lost_state;
   return checkpoints;
 }
@@ -131,12 +156,10 @@ StatusOr<int> RunVerb(const Invocation& invocation, Pipeline& pipeline) {
     options->views = storage.results->views();
     options->dead_letters = storage.results->dead_letters();
   }
+  CommitNotes commits([&storage] { return storage.directory->NoteCheckpoint(base::SystemClock().Now()); });
   if (storage.resumable) {
     options->checkpoints = CheckpointsOf(invocation, *storage.resumable);
-    options->checkpoints->on_commit = [&storage](std::uint64_t) {
-      // Its error is told by the next change of the directory, which comes at the latest when the run ends.
-      static_cast<void>(storage.directory->NoteCheckpoint(base::SystemClock().Now()));
-    };
+    options->checkpoints->on_commit = [&commits](std::uint64_t) { return commits.OnCommit(); };
   }
   if (options->state.backend == StateBackend::kRocksdb && options->state.folder.empty()) {
     if (!storage.directory) return UsageError("--state_backend=rocksdb needs --data_dir or --temp_location");
@@ -158,6 +181,7 @@ StatusOr<int> RunVerb(const Invocation& invocation, Pipeline& pipeline) {
                          .views = &views,
                          .results = storage.results.get()};
   MILLRACE_ASSIGN_OR_RETURN(auto server, StartServer(invocation, served, &*options));
+  if (options->status != nullptr) options->status->Add([&commits](RunStatus& status) { commits.AddTo(status); });
   const PipelineResult result = pipeline.Run(*options);
   server.reset();           // it reads the stores
   storage.results.reset();  // closes the stores

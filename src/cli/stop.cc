@@ -6,9 +6,8 @@
 #include <thread>
 
 #include "base/status_macros.h"
-#include "cli/run_results.h"
+#include "cli/run_snapshot.h"
 #include "cli/verbs.h"
-#include "storage/checkpoint_store.h"
 
 namespace millrace::cli {
 
@@ -49,18 +48,16 @@ Status SignalRun(const Invocation& invocation, int signal, DirectoryHolder* run)
   return Await(path, *holder, invocation.output.timeout);
 }
 
-// Copies the checkpoint that the run has left.
+// Copies what the run has left: also of one that has failed, whose generation does not hold the results yet.
 Status Snapshot(const Invocation& invocation, const std::string& to) {
   MILLRACE_ASSIGN_OR_RETURN(const DataDirectory directory,
-                            DataDirectory::OpenForReading(invocation.pipeline.data_dir, ThisProcess(invocation)));
-  const std::string from = CheckpointsPath(directory.CurrentFolder());
-  base::FileSystem& files = base::PosixFileSystem();
-  MILLRACE_ASSIGN_OR_RETURN(const std::optional<storage::CheckpointManifest> latest,
-                            storage::LatestCheckpoint(files, from));
-  if (!latest) return NotFoundError("the run has left no checkpoint in " + from);
-  MILLRACE_RETURN_IF_ERROR(storage::SaveSnapshot(files, from, *latest, to));
-  std::cout << "snapshot of checkpoint " << latest->epoch << " in " << to << "; begin from it: " << invocation.program
-            << " run --from_snapshot=" << to << "\n";
+                            DataDirectory::OpenForStatus(invocation.pipeline.data_dir, ThisProcess(invocation)));
+  const DirectoryManifest& manifest = directory.manifest();
+  const std::uint64_t generation = manifest.running ? manifest.running->generation : manifest.generation;
+  MILLRACE_ASSIGN_OR_RETURN(const storage::CheckpointManifest checkpoint,
+                            SaveRunSnapshot(directory.FolderOf(generation), to));
+  std::cout << "snapshot of checkpoint " << checkpoint.epoch << " in " << to
+            << "; begin from it: " << invocation.program << " run --from_snapshot=" << to << "\n";
   return OkStatus();
 }
 
@@ -68,10 +65,12 @@ Status Snapshot(const Invocation& invocation, const std::string& to) {
 
 StatusOr<int> StopVerb(const Invocation& invocation) {
   if (!invocation.arguments.empty()) return UsageError("stop takes no arguments: " + invocation.arguments[0]);
+  const std::string& snapshot = invocation.output.snapshot;
+  if (!snapshot.empty()) MILLRACE_RETURN_IF_ERROR(CheckSnapshotFolder(snapshot));  // before anything is stopped for it
   DirectoryHolder run;
   MILLRACE_RETURN_IF_ERROR(SignalRun(invocation, SIGTERM, &run));
   std::cout << "stopped " << run.ToString() << "\n";
-  if (!invocation.output.snapshot.empty()) MILLRACE_RETURN_IF_ERROR(Snapshot(invocation, invocation.output.snapshot));
+  if (!snapshot.empty()) MILLRACE_RETURN_IF_ERROR(Snapshot(invocation, snapshot));
   return 0;
 }
 

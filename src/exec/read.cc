@@ -90,6 +90,7 @@ std::vector<PartitionStatus> ReadOperator::Partitions() const {
     partition.position = active->tracker.from();
     if (active->tracker.to() != Restriction::kUnbounded) partition.end = active->tracker.to();
     partition.watermark = active->Low();
+    partition.idle = active->estimator.idle();
     partition.elements_read = active->elements;
     if (active->elements == 0) continue;
     partition.last_position = active->tracker.from() - 1;

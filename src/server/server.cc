@@ -85,6 +85,7 @@ struct Server::Impl {
   HttpResponse Health() const;
   HttpResponse AnswerQuery(const HttpRequest& request) const;
   HttpResponse AnswerSql(const HttpRequest& request) const;
+  HttpResponse AnswerExport(const HttpRequest& request) const;
 };
 
 Status Server::Impl::Configure() {
@@ -156,11 +157,11 @@ std::optional<HttpResponse> Server::Impl::Refusal(const HttpRequest& request) co
 HttpResponse Server::Impl::Answer(const HttpRequest& request) const {
   if (std::optional<HttpResponse> refusal = Refusal(request)) return *std::move(refusal);
   const bool is_read = request.method == "GET" || request.method == "HEAD";
-  const bool is_sql = request.path == "/v1/sql";
-  if (is_sql ? request.method != "POST" : !is_read) {
+  const bool is_post = request.path == "/v1/sql" || request.path == "/v1/export";
+  if (is_post ? request.method != "POST" : !is_read) {
     HttpResponse response = ErrorResponse(InvalidArgumentError(request.path + " does not know " + request.method));
     response.status = 405;
-    response.headers["Allow"] = is_sql ? "POST" : "GET, HEAD";
+    response.headers["Allow"] = is_post ? "POST" : "GET, HEAD";
     return response;
   }
   if (request.path == "/v1/status") {
@@ -169,7 +170,8 @@ HttpResponse Server::Impl::Answer(const HttpRequest& request) const {
   if (request.path == "/metrics") return TextResponse(MetricsText(CurrentStatus()), kMetricsContentType);
   if (request.path == "/healthz") return Health();
   if (request.path == "/v1/query") return AnswerQuery(request);
-  if (is_sql) return AnswerSql(request);
+  if (request.path == "/v1/sql") return AnswerSql(request);
+  if (request.path == "/v1/export") return AnswerExport(request);
   return ErrorResponse(
       NotFoundError("there is nothing at " + request.path + "; there is: /v1/status, /v1/query, /metrics, /healthz"));
 }
@@ -216,6 +218,16 @@ HttpResponse Server::Impl::AnswerSql(const HttpRequest& request) const {
   const std::string format = QueryValue(request, "format", "json");
   StatusOr<std::string> rows = options.data->Sql(request.body, format, kResultBytesMax);
   return rows.ok() ? TextResponse(*std::move(rows), ContentTypeOf(format)) : ErrorResponse(rows.status());
+}
+
+// It writes with the rights of this process.
+HttpResponse Server::Impl::AnswerExport(const HttpRequest& request) const {
+  if (!request.is_local) {
+    return ErrorResponse(PermissionDeniedError("a view is exported through the socket in the data directory only"));
+  }
+  if (options.data == nullptr) return ErrorResponse(FailedPreconditionError(options.why_no_data));
+  const StatusOr<std::int64_t> rows = options.data->Export(QueryValue(request, "view", ""), request.body);
+  return rows.ok() ? TextResponse(std::to_string(*rows) + "\n") : ErrorResponse(rows.status());
 }
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -8,6 +8,7 @@
 // | GET /healthz      | 200 while the run goes on, 503 when it has failed or its status is old; needs no token  |
 // | GET /v1/query     | rows of a view: view, key (repeated), from, to, limit, format                           |
 // | POST /v1/sql      | the local socket only: runs the body, one statement; format                             |
+// | POST /v1/export   | the local socket only: writes a view to the Parquet file that the body names            |
 #pragma once
 
 #include <cstdint>
@@ -43,6 +44,8 @@ class DataService {
   virtual StatusOr<std::string> Query(const ViewRequest& request, std::size_t bytes_max) = 0;
   /// Runs a statement that only reads.
   virtual StatusOr<std::string> Sql(const std::string& statement, const std::string& format, std::size_t bytes_max) = 0;
+  /// Writes a view to a Parquet file, and gives the number of its rows.
+  virtual StatusOr<std::int64_t> Export(const std::string& view, const std::string& path) = 0;
   /// Ends what goes on; later calls fail.
   virtual void Cancel() = 0;
 };

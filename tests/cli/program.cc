@@ -16,6 +16,7 @@
 
 #include "millrace/io/for_each.h"
 #include "millrace/io/json_lines.h"
+#include "millrace/io/log.h"
 #include "millrace/millrace.h"
 #include "millrace/runner/main.h"
 
@@ -40,6 +41,8 @@ struct RidesOptions {
   bool endless = false;
   std::string fail_at;
   Duration slow{0};
+  bool log = false;  // rides of the event log, whose partitions step aside as idle after this
+  Duration idle_after = std::chrono::hours(1);
   static constexpr OptionHelp kOptionHelp[] = {{"rides", "how many rides there are"},
                                                {"window", "the size of the windows"}};
 };
@@ -74,7 +77,25 @@ std::vector<TimestampedValue<Ride>> SomeRides(const RidesOptions& options) {
   return rides;
 }
 
-void BuildRides(Pipeline& pipeline, const RidesOptions& options) {
+// A file of rides, an object a line, in the order of their numbers, which are minutes.
+struct NumberedRide {
+  std::int64_t number = 0;
+  std::string city;
+};
+
+PCollection<Ride> RidesOfLog(Pipeline& pipeline, const RidesOptions& options, const PipelineOptions& all) {
+  return pipeline |
+         "Log" >> log::Read({.folder = all.data_dir + "/log",
+                             .topic = all.topic,
+                             .max_disorder = std::chrono::minutes(1),
+                             .idle_after = options.idle_after}) |
+         "Parse" >> Map([](const LogRecord& record) {
+           const auto ride = json::Parse<NumberedRide>(record.data).value_or(NumberedRide{});
+           return Ride{ride.city, "d" + std::to_string(ride.number % 3), ride.number};
+         });
+}
+
+void BuildRides(Pipeline& pipeline, const RidesOptions& options, const PipelineOptions& all) {
   auto windowed = [&](const PCollection<Ride>& rides) {
     auto [good, bad] = rides | "Check" >> ParDo([fail_at = options.fail_at, slow = options.slow](
                                                     const Ride& ride, Output<Ride> checked, Output<Ride> refused) {
@@ -95,18 +116,15 @@ void BuildRides(Pipeline& pipeline, const RidesOptions& options) {
             Map([](const Ride& ride) { return KV<CityDriver, std::int64_t>{{ride.city, ride.driver}, ride.cents}; }) |
         "DriverCount" >> CombinePerKey(Count{}) | View("driver_rides").Value("rides");
   };
-  if (options.endless) {
+  if (options.log) {
+    windowed(RidesOfLog(pipeline, options, all));
+  } else if (options.endless) {
     windowed(pipeline | "Endless" >> Read(EndlessRides{}));
   } else {
     windowed(pipeline | "Rides" >> Create(SomeRides(options)));
   }
 }
 
-// A file of rides, an object a line, in the order of their numbers, which are minutes.
-struct NumberedRide {
-  std::int64_t number = 0;
-  std::string city;
-};
 Status ReadRides(const std::string& file, const TakeRecord& take) {
   return ForEach(json_lines::Read<NumberedRide>(file), [&](const NumberedRide& ride, Timestamp) {
     return take({.id = std::to_string(ride.number),

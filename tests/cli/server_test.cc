@@ -126,6 +126,20 @@ TEST_F(ServerTest, TellsStatusAndHealth) {
   EXPECT_FALSE(std::filesystem::exists(server::SocketPathOf(folder_.path())));
 }
 
+TEST_F(ServerTest, ARunWhoseResultsCannotBeShownEnds) {
+  Start({"--checkpoint_interval=3s"});
+  ASSERT_THAT(Slurp(folder_.path() + "/millrace.json"), HasSubstr("\"generation\":0"));
+  const std::string unfinished = folder_.path() + "/millrace.json.new";
+  std::filesystem::create_directory(unfinished);
+  const Outcome ended = run_->Wait();
+  EXPECT_EQ(ended.exit_code, 1);
+  EXPECT_THAT(ended.err, AllOf(HasSubstr("the checkpoint is kept, but its results cannot be shown"),
+                               HasSubstr("millrace.json.new")));
+  std::filesystem::remove(unfinished);
+  // What was read up to that checkpoint is there for the next run.
+  EXPECT_THAT(Ride({"status"}).out, AllOf(HasSubstr("resumable"), HasSubstr("epoch 1 of attempt 1")));
+}
+
 TEST_F(ServerTest, VerbsAskTheRun) {
   Start();
   RideUntil({"query", "city_cents", "Oslo", "--limit=1", "--format=csv"}, "Oslo,1970-01-01T00:00:00Z");
@@ -163,6 +177,33 @@ TEST_F(ServerTest, ALongStatementDoesNotKeepTheRunFromEnding) {
   EXPECT_LT(std::chrono::steady_clock::now() - started, std::chrono::seconds(10));
   verb.Signal(SIGKILL);  // it has taken the directory and begun again
   verb.Wait();
+}
+
+TEST_F(ServerTest, TheRunExportsItsViews) {
+  const TemporaryFolder other;
+  const std::string file = other.path() + "/out.parquet";
+  Start();
+  RideUntil({"query", "driver_rides", "Oslo", "d1", "--limit=1", "--format=csv"}, "Oslo,d1,1970-01-01T00:00:00Z");
+  const Outcome exported = Ride({"export", "driver_rides", file});
+  ASSERT_EQ(exported.exit_code, 0) << exported.err;
+  EXPECT_THAT(exported.err, ContainsRegex("[0-9,]+ rows of driver_rides written to " + file));
+  EXPECT_FALSE(std::filesystem::exists(file + ".new"));
+  EXPECT_THAT(Ride({"export", "driver_rides", file}).err, HasSubstr("--overwrite"));
+  EXPECT_EQ(Ride({"export", "driver_rides", file, "--overwrite"}).exit_code, 0);
+  EXPECT_THAT(Curl("-d '" + file + "' '" + url_ + "/v1/export?view=driver_rides'"), StartsWith("HTTP/1.1 403"));
+  const std::string socket = "--unix-socket '" + server::SocketPathOf(folder_.path()) + "' ";
+  EXPECT_THAT(Curl("-d '" + file + "' " + socket + "'http://localhost/v1/export?view=nothing'"),
+              HasSubstr("there is no view nothing"));
+  EXPECT_EQ(Stop().exit_code, 0);
+  // What it wrote then is a part of what there is now.
+  const Outcome rows = Ride({"sql",
+                             "SELECT count(*) > 0 AS some, count(*) FILTER (d.rides IS NULL OR f.rides > d.rides) AS "
+                             "wrong FROM '" +
+                                 file +
+                                 "' f LEFT JOIN driver_rides d USING (city, driver, window_start, "
+                                 "window_end)",
+                             "--format=csv"});
+  EXPECT_EQ(rows.out, "some,wrong\ntrue,0\n") << rows.err;
 }
 
 TEST_F(ServerTest, StatusSaysWhatADirectoryHolds) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <set>
 #include <stdexcept>
@@ -200,6 +201,37 @@ TEST(CheckpointLaws, AStoppedRunGoesOnWithoutAGap) {
     ASSERT_LT(stops, 100);
   }
   EXPECT_GE(stops, 1);
+  CheckCells(*views, PlainLoop(*events));
+}
+
+TEST(CheckpointLaws, AnErrorAfterACommitEndsTheRunAndTheCheckpointStays) {
+  Chance chance(base::TestSeed() + 6);
+  const auto events = EventsWithCopies(chance, 60'000, seconds(30));
+  auto views = std::make_shared<EpochViews>();
+  const TemporaryCheckpoints folder;
+  auto fuse = std::make_shared<Fuse>();
+  fuse->left = 1'000'000'000;
+  const auto run = [&](std::function<Status(std::uint64_t)> on_commit) {
+    Pipeline pipeline;
+    Build(pipeline, events, seconds(30), fuse);
+    RunOptions options = chance.Options(true);
+    options.bundle_elements = 50;
+    options.views = views;
+    options.checkpoints = CheckpointOptions{.folder = folder.path(), .interval = milliseconds(1), .keep = 1'000};
+    options.checkpoints->on_commit = std::move(on_commit);
+    return pipeline.Run(options);
+  };
+  std::atomic<std::uint64_t> last = 0;
+  const PipelineResult failed = run([&last](std::uint64_t epoch) {
+    // A full disk is passed over.
+    const bool first = last.exchange(epoch) == 0;
+    return first ? ResourceExhaustedError("no room for it") : DataLossError("the device failed");
+  });
+  EXPECT_EQ(failed.state, PipelineResult::State::kFailed);
+  EXPECT_EQ(failed.status, DataLossError("the device failed"));
+  EXPECT_EQ(last, 2U);
+  EXPECT_EQ(run([](std::uint64_t) { return OkStatus(); }).status, OkStatus());
+  EXPECT_EQ(views->restored_epoch(), 2U);
   CheckCells(*views, PlainLoop(*events));
 }
 

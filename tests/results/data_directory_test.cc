@@ -165,6 +165,33 @@ TEST_F(DataDirectoryTest, AGenerationThatIsGoneIsTold) {
   EXPECT_TRUE(directory.ResumeOrBeginGeneration(true).ok());
 }
 
+TEST_F(DataDirectoryTest, AGenerationBeginsFilledAndBehindAnother) {
+  RunAndKill();
+  {
+    DataDirectory directory = ForRun();
+    const auto failing = [](const std::string& folder) {
+      std::ofstream(folder + "/half") << "half";
+      return UnavailableError("the snapshot is gone");
+    };
+    const StatusOr<GenerationOfRun> failed = directory.ResumeOrBeginGeneration(true, {.after = 6, .fill = failing});
+    EXPECT_EQ(failed.status(), UnavailableError("the snapshot is gone"));
+  }
+  EXPECT_FALSE(Exists(7));
+  EXPECT_EQ(RunAndKill().attempt, 2U);  // what was there is still to be resumed
+  const auto fill = [](const std::string& folder) {
+    std::ofstream(folder + "/views") << "all";
+    return OkStatus();
+  };
+  StatusOr<GenerationOfRun> begun = ForRun().ResumeOrBeginGeneration(true, {.after = 6, .fill = fill});
+  ASSERT_TRUE(begun.ok()) << begun.status();
+  EXPECT_EQ(begun->generation, 7U);
+  EXPECT_EQ(begun->attempt, 1U);
+  EXPECT_TRUE(std::filesystem::exists(begun->folder + "/views"));
+  EXPECT_FALSE(Exists(1));
+  EXPECT_EQ(RunAndKill().attempt, 2U);
+  EXPECT_EQ(ForRun().ResumeOrBeginGeneration(true, {.after = 3, .fill = fill})->generation, 8U);
+}
+
 TEST_F(DataDirectoryTest, TheLogMayBeThereFirst) {
   std::filesystem::create_directories(folder_.path() + "/log/clicks");
   EXPECT_EQ(RunAndKill().generation, 1U);

@@ -135,8 +135,14 @@ class WatermarkEstimator {
   }
   Timestamp current() const { return watermark_; }
 
+  /// That nothing has come for so long that the restriction has stepped aside, or that this is over: for those who
+  /// watch the run. It moves no watermark; the source does, by `Set`.
+  void SetIdle(bool idle) { idle_ = idle; }
+  bool idle() const { return idle_; }
+
  private:
   Timestamp watermark_ = Timestamp::Min();
+  bool idle_ = false;
 };
 
 /// What a call of Read leaves behind.

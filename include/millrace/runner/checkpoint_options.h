@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "millrace/core/status.h"
 #include "millrace/core/timestamp.h"
 
 namespace millrace {
@@ -36,8 +37,9 @@ struct CheckpointOptions {
   bool allow_lost_state = false;
   /// So many of the newest checkpoints are kept.
   std::int32_t keep = 2;
-  /// Called after each commit with its epoch, on a thread of the runner's.
-  std::function<void(std::uint64_t)> on_commit = {};
+  /// Called after each commit with its epoch, on a thread of the runner's. An error ends the run, whose checkpoint
+  /// stays; RESOURCE_EXHAUSTED is passed over, as for a checkpoint itself.
+  std::function<Status(std::uint64_t)> on_commit = {};
   /// Where the folder is; null: the machine's. For simulations.
   base::FileSystem* files = nullptr;
 };

@@ -111,6 +111,7 @@ class LogPartitionReading {
       watermark = std::max(watermark, greatest_ - *options_.max_disorder);
     }
     estimator.Set(watermark);
+    estimator.SetIdle(activity == Activity::kIdle);
     watermarks_->Set(partition_, estimator.current(), activity);
   }
 

@@ -353,7 +353,7 @@ Status Checkpointer::Write(const storage::CheckpointContents& contents) {
   FinalizeSources();
   RetainSources(contents.sources);
   MILLRACE_RETURN_IF_ERROR(CommitSinks());
-  if (options_.on_commit) options_.on_commit(epoch_);
+  if (options_.on_commit) MILLRACE_RETURN_IF_ERROR(options_.on_commit(epoch_));
   return OkStatus();
 }
 

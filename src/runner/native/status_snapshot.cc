@@ -105,6 +105,9 @@ class Snapshot {
   void AddResults(const exec::PlanNode& planned, StepStatus& step, RunStatus& status) const {
     const std::int64_t cells = TakeCounter(step.metrics, kCells);
     const std::int64_t letters = TakeCounter(step.metrics, kLetters);
+    if (planned.late != nullptr && step.late_dropped > 0) {
+      status.dead_letters.push_back({.name = kLateName, .step = step.label, .count = step.late_dropped});
+    }
     const auto found = transforms_.find(planned.label);
     if (found == transforms_.end()) return;
     const detail::Transform& transform = *found->second;

@@ -1,0 +1,17 @@
+// A view as a Parquet file.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "columnar/database.h"
+#include "millrace/io/view_store.h"
+
+namespace millrace::cli {
+
+/// Writes the view to a file, one row per key and window in this order, and gives their number. What an error leaves
+/// there is the caller's to remove.
+StatusOr<std::int64_t> WriteParquet(columnar::Connection& connection, const ViewDescriptor& view,
+                                    const std::string& path);
+
+}  // namespace millrace::cli

@@ -1,0 +1,12 @@
+// The DuckDB file of the results, for the verbs that read it.
+#pragma once
+
+#include "cli/verbs.h"
+#include "columnar/database.h"
+
+namespace millrace::cli {
+
+/// Opens the results' file to read it with all cores and a quarter of the memory. The directory must outlive it.
+StatusOr<columnar::Connection> OpenWarehouse(const Invocation& invocation, const DataDirectory& directory);
+
+}  // namespace millrace::cli
