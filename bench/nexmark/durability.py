@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Measures what checkpoints cost, how fast a killed run is back, and latencies.
 
-durability.py BUILD_BIN [--pairs N] [--seconds S] [--folder DIR] [--parts checkpoints,recovery,latency]
+durability.py BUILD_BIN [--pairs N] [--seconds S] [--log] [--folder DIR] [--parts checkpoints,recovery,latency]
 
 Checkpoints: runs with and without a durable checkpoint each second, in pairs; the completed checkpoints are counted.
 Recovery: a count over 1,000,000 keys is killed by SIGKILL, started again, and must give the check of a run that was
 never killed; the time is from the start of the run to the first element it reads. Latency: q12 at scheduled send times,
 at 500,000 rows per second with event time as fast as the clock, and at 70 % of what the machine takes, with windows of
-as many rows as when that is measured.
+as many rows as when that is measured. With --log, rows come from an event log, which is filled before a run is measured;
+without, from the generator.
 """
 
 import argparse
@@ -33,9 +34,16 @@ def run(program, *options):
     return json.loads(done.stdout)
 
 
-def events_for(program, query, seconds):
+def rows(options, query, events):
+    """The options that say how many rows there are and where they come from."""
+    if not options.log:
+        return [f"--events={events}"]
+    return [f"--events={events}", f"--log_folder={options.folder}/log-{events}-{query[0].strip("-")}"]
+
+
+def events_for(program, query, options):
     """So many events as one thread takes in about that many seconds."""
-    return int(run(program, *query, f"--events={START_EVENTS}")["events_per_s"] * seconds)
+    return int(run(program, *query, *rows(options, query, START_EVENTS))["events_per_s"] * options.seconds)
 
 
 class Checkpoints:
@@ -55,12 +63,12 @@ class Checkpoints:
 def measure_checkpoints(program, options):
     print("| pipeline | events | checkpoints | throughput kept, by the clock | by CPU time |\n| --- | --- | --- | --- | --- |")
     for name, query in (("q12", Q12), ("qk, 1,000,000 keys", KEYED)):
-        events = events_for(program, query, options.seconds)
+        events = events_for(program, query, options)
         wall, cpu, counts = [], [], []
         for _ in range(options.pairs):
-            plain = run(program, *query, f"--events={events}")
+            plain = run(program, *query, *rows(options, query, events))
             with Checkpoints(options.folder) as checkpoints:
-                kept = run(program, *query, f"--events={events}", *checkpoints)
+                kept = run(program, *query, *rows(options, query, events), *checkpoints)
             if plain["check"] != kept["check"]:
                 sys.exit(f"durability: {name} gives {kept['check']} with checkpoints, {plain['check']} without")
             wall.append(kept["events_per_s"] / plain["events_per_s"])
@@ -71,17 +79,17 @@ def measure_checkpoints(program, options):
 
 
 def measure_recovery(program, options):
-    events = events_for(program, KEYED, options.seconds)
-    expected = run(program, *KEYED, f"--events={events}")["check"]
+    events = events_for(program, KEYED, options)
+    expected = run(program, *KEYED, *rows(options, KEYED, events))["check"]
     times = []
     for _ in range(options.pairs):
         with Checkpoints(options.folder) as checkpoints:
-            child = subprocess.Popen([program, *KEYED, f"--events={events}", *checkpoints], stdout=subprocess.DEVNULL)
+            child = subprocess.Popen([program, *KEYED, *rows(options, KEYED, events), *checkpoints], stdout=subprocess.DEVNULL)
             time.sleep(options.seconds * 0.6)
             child.send_signal(signal.SIGKILL)
             if child.wait() != -signal.SIGKILL:
                 sys.exit("durability: the run ended before it was killed")
-            resumed = run(program, *KEYED, f"--events={events}", *checkpoints)
+            resumed = run(program, *KEYED, *rows(options, KEYED, events), *checkpoints)
         if resumed["check"] != expected:
             sys.exit(f"durability: the resumed run gives {resumed['check']}, not {expected}")
         times.append(resumed["first_read_s"])
@@ -106,9 +114,16 @@ def main():
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=8)
     parser.add_argument("--latency_seconds", type=float, default=61)
-    parser.add_argument("--folder", help="where checkpoints are written")
+    parser.add_argument("--log", action="store_true", help="read rows from an event log")
+    parser.add_argument("--folder", help="where checkpoints and the log are written")
     parser.add_argument("--parts", default="checkpoints,recovery,latency")
     options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="durability-", dir=options.folder) as folder:
+        options.folder = folder
+        measure(options)
+
+
+def measure(options):
     program = options.bin / "nexmark"
     parts = {"checkpoints": measure_checkpoints, "recovery": measure_recovery, "latency": measure_latency}
     for part in options.parts.split(","):

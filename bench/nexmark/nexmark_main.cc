@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "millrace/runner/rocksdb_state.h"
+#include "nexmark/log_source.h"
 #include "nexmark/options.h"
 #include "nexmark/pipelines.h"
 #include "nexmark/pools.h"
@@ -31,6 +32,7 @@ constexpr char kOwnHelp[] =
     "goes]\n"
     "  --checkpoint_interval=MS  a durable checkpoint each so many milliseconds; 0: none [0]\n"
     "  --checkpoint_folder=DIR   where they are kept; a run goes on from what it finds there\n"
+    "  --log_folder=DIR    q12, qk: rows are in an event log there (filled first, not measured) and read from it\n"
     "  --state_folder=DIR  state beyond --state_memory_mib is in a RocksDB there\n"
     "  --state_memory_mib=N      with --state_folder: so much of the state is in memory [1024]\n";
 
@@ -93,7 +95,12 @@ int Main(const std::vector<std::string>& arguments) {
                                     [](const std::string& argument) { return argument.starts_with("--rate="); });
   StatusOr<std::shared_ptr<Pace>> pace = TakePace(*options, has_rate, run->streaming);
   if (!pace.ok()) return Fail(pace.status(), kExitWrongUsage);
+  options->log_folder = options->Take("log_folder").value_or("");
   if (Status status = RejectUnknown(*options); !status.ok()) return Fail(status, kExitWrongUsage);
+  if (!options->log_folder.empty()) {
+    if (*pace != nullptr) return Fail(InvalidArgumentError("--log_folder and --send_rate"), kExitWrongUsage);
+    if (Status filled = FillLog(*options); !filled.ok()) return Fail(filled, kExitFailed);
+  }
 
   std::atomic<std::int64_t> checkpoints = 0;
   std::atomic<double> first_read_s = 0;
@@ -118,7 +125,8 @@ int Main(const std::vector<std::string>& arguments) {
                    .threads = run->threads,
                    .mode = run->streaming ? "streaming" : "batch",
                    .check = result->check.ToString(SumsOfCheck(options->query)),
-                   .extra = {{"strings", JsonQuoted(options->owned_strings ? "owned" : "pooled")}}};
+                   .extra = {{"source", JsonQuoted(options->log_folder.empty() ? "generator" : "log")},
+                             {"strings", JsonQuoted(options->owned_strings ? "owned" : "pooled")}}};
   meter.Finish(report);
   if (*pace != nullptr) report.latency = (*pace)->Summary();
   if (run->checkpoints) {

@@ -21,6 +21,7 @@ struct Options {
   GeneratorConfig generator = {};
   std::uint64_t keys = 1'000;
   bool owned_strings = false;
+  std::string log_folder = {};  // rows come from an event log there; empty: from the generator
   OutputFormat format = OutputFormat::kText;
   bool help = false;
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "millrace/millrace.h"
+#include "nexmark/log_source.h"
 #include "nexmark/paced_source.h"
 #include "nexmark/source.h"
 
@@ -185,6 +186,16 @@ class Queries {
 
   template <class S>
   PCollection<typename S::Row> Source(Duration max_disorder, S stream = {}) {
+    if constexpr (kIsLogged<S>) {
+      if (!options_.log_folder.empty()) {
+        return pipeline_ |
+               "Log" >> log::Read({.folder = options_.log_folder,
+                                   .topic = kBidsTopic,
+                                   .max_disorder = max_disorder,
+                                   .until_closed = true}) |
+               "Source" >> Map([](const LogRecord& record) { return RowOf<S>(record); });
+      }
+    }
     if (into_.pace != nullptr) {
       return pipeline_ |
              "Source" >> Read(PacedSource<S>{options_.generator, options_.events, partitions_, into_.pace, stream});

@@ -12,6 +12,8 @@
 
 #include "base/random.h"
 #include "base/test_settings.h"
+#include "millrace/runner/rocksdb_state.h"
+#include "nexmark/log_source.h"
 #include "nexmark/oracle.h"
 
 namespace millrace::nexmark {
@@ -102,6 +104,37 @@ TEST_P(PipelinesTest, GiveTheOraclesCheckWithCheckpoints) {
   EXPECT_EQ(PipelineCheck(options, run, &status), OracleCheck(options));
   EXPECT_EQ(status, OkStatus());
   std::filesystem::remove_all(folder);
+}
+
+TEST(LogSourceTest, GivesTheOraclesCheckFromALogThatWasFilledInTwoGoes) {
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("millrace_nexmark_log_" + std::to_string(::getpid()));
+  for (const Query query : {Query::kQ12, Query::kQk}) {
+    Options options{.query = query, .events = 30'000, .keys = 5'000};
+    options.generator.rate = 500;
+    options.log_folder = (folder / QueryName(query)).string();
+    for (int go = 0; go < 2; ++go) ASSERT_EQ(FillLog(options), OkStatus());
+    for (const bool streaming : {false, true}) {
+      Status status;
+      EXPECT_EQ(PipelineCheck(options, {.streaming = streaming, .threads = 2}, &status), OracleCheck(options));
+      EXPECT_EQ(status, OkStatus());
+    }
+    options.events = 30'001;
+    EXPECT_EQ(FillLog(options).code(), StatusCode::kFailedPrecondition);
+    options.query = Query::kQ5;
+    EXPECT_EQ(FillLog(options).code(), StatusCode::kUnimplemented);
+  }
+  std::filesystem::remove_all(folder);
+}
+
+TEST_P(PipelinesTest, GiveTheOraclesCheckWithStateOutsideMemory) {
+  Options options{.query = GetParam(), .events = 30'000};
+  const std::string name = "millrace_nexmark_state_" + std::to_string(::getpid()) + std::string(QueryName(GetParam()));
+  RunOptions run{.streaming = true, .threads = 2, .bundle_elements = 2'000};
+  run.state = RocksdbState({.folder = (std::filesystem::temp_directory_path() / name).string(), .memory_bytes = 1});
+  Status status;
+  EXPECT_EQ(PipelineCheck(options, run, &status), OracleCheck(options));
+  EXPECT_EQ(status, OkStatus());
 }
 
 // The checks of the benchmark's definition, at its 4,000,000 events.

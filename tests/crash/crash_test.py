@@ -20,6 +20,8 @@ KILLS_PER_SCENARIO = 20
 ROWS = 20_000
 # What one generation, log, archive and checkpoints need is far less; an orphan of each kill would be more.
 FILES_MAX = 150
+# A run goes on from the checkpoint of another, whatever backend either has its state in.
+STATE_BACKENDS = ([], ["--state_backend=rocksdb", "--state_memory_mib=1"])
 
 
 class Work:
@@ -49,7 +51,8 @@ class Work:
             if child is not None and child.poll() not in (None, 0, -signal.SIGKILL):
                 raise AssertionError(f"{' '.join(command)}\nended with {child.returncode}:\n{child.communicate()[1]}")
             if child is None or child.poll() is not None:
-                self.children[name] = self.scenario.start(command)
+                backend = self.random.choice(STATE_BACKENDS) if name == "run" else []
+                self.children[name] = self.scenario.start([*command, *backend])
 
     def kill_some(self):
         chosen = [name for name in self.children if self.random.random() < 0.5]
