@@ -51,6 +51,8 @@ function(millrace_precompiled target kind)
     target_include_directories(${holder} PRIVATE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/src")
     target_link_libraries(${holder} PRIVATE millrace_warnings)
     target_precompile_headers(${holder} PRIVATE ${headers})
+    # g++ compares the times of files with those in its precompiled header, so one from a compiler cache does not fit.
+    set_target_properties(${holder} PROPERTIES CXX_COMPILER_LAUNCHER "")
   endif()
   target_precompile_headers(${target} REUSE_FROM ${holder})
 endfunction()
