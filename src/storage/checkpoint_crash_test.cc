@@ -137,7 +137,7 @@ std::vector<StateContents> Engine::Contents(const CheckpointStore& store) {
     ModelState& state = states_[i];
     StateContents& content = contents.emplace_back();
     content.description = DescribeState("step" + std::to_string(i), "combine", "cells", "text");
-    const ChainSize size = store.ChainSizeOf(content.description.step, "cells");
+    const ChainSize size = store.ChainSizeOf(content.description);
     if (size.sections == 0 || size.sections > 4 || random_.Chance(0.1)) {
       state.unwritten = {{.full = true, .chunks = EncodeCells(state.cells, nullptr)}};
     } else if (!state.changed.empty()) {

@@ -224,10 +224,10 @@ void CheckpointStore::RemoveNeedless() {
   }
 }
 
-ChainSize CheckpointStore::ChainSizeOf(std::string_view step, std::string_view state) const {
+ChainSize CheckpointStore::ChainSizeOf(const StateDescription& state) const {
   ChainSize size;
-  const StateChain* found = base_ ? base_->FindState(step, state) : nullptr;
-  if (found == nullptr) return size;
+  const StateChain* found = base_ ? base_->FindState(state.step, state.state) : nullptr;
+  if (found == nullptr || found->description != state) return size;
   size.sections = found->chain.size();
   size.full_bytes = found->chain.front().bytes;
   size.delta_bytes = found->bytes() - size.full_bytes;

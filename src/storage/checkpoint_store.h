@@ -115,8 +115,9 @@ class CheckpointStore {
   /// `next_epoch`, a delta or nothing for a state that has no chain, two states or sinks of one name.
   StatusOr<CheckpointManifest> Write(const CheckpointContents& contents);
 
-  /// Of the last checkpoint that was written or continued from; all 0 for a state that it does not have.
-  ChainSize ChainSizeOf(std::string_view step, std::string_view state) const;
+  /// Of the last checkpoint that was written or continued from; all 0 for a state that it does not have, or has in
+  /// another layout: its next section must be a full one.
+  ChainSize ChainSizeOf(const StateDescription& state) const;
 
  private:
   CheckpointStore(base::FileSystem& files, std::string folder, CheckpointStoreOptions options)

@@ -132,14 +132,17 @@ TEST_F(CheckpointStoreTest, GivesBackWhatWasWritten) {
 
 TEST_F(CheckpointStoreTest, AChainGrowsByDeltasAndEndsWithAFullSection) {
   CheckpointStore store = MustOpen();
-  EXPECT_EQ(store.ChainSizeOf("S", "cells").sections, 0u);
+  const StateDescription cells = State("S", {}).description;
+  EXPECT_EQ(store.ChainSizeOf(cells).sections, 0u);
   EXPECT_EQ(Content(MustWrite(store, {State("S", {Full({"a"})})}).states[0]), "[a");
   EXPECT_EQ(Content(MustWrite(store, {State("S", {Delta({"b"})})}).states[0]), "[a+b");
   EXPECT_EQ(Content(MustWrite(store, {State("S", {})}).states[0]), "[a+b") << "unchanged";
   EXPECT_EQ(Content(MustWrite(store, {State("S", {Delta({"c"}), Delta({"dd"})})}).states[0]), "[a+b+c+dd");
-  EXPECT_EQ(store.ChainSizeOf("S", "cells").sections, 4u);
-  EXPECT_EQ(store.ChainSizeOf("S", "cells").full_bytes, 1u);
-  EXPECT_EQ(store.ChainSizeOf("S", "cells").delta_bytes, 4u);
+  EXPECT_EQ(store.ChainSizeOf(cells).sections, 4u);
+  EXPECT_EQ(store.ChainSizeOf(cells).full_bytes, 1u);
+  EXPECT_EQ(store.ChainSizeOf(cells).delta_bytes, 4u);
+  const StateDescription other = DescribeState(cells.step, cells.kind, cells.state, cells.layout + " and more");
+  EXPECT_EQ(store.ChainSizeOf(other).sections, 0u) << "another layout begins a chain of its own";
 
   CheckpointStore next = MustOpen();
   next.ContinueFrom(**next.Latest());

@@ -189,7 +189,8 @@ void Checkpointer::DecideFull() {
   full_.assign(plan_.nodes.size(), write_all_);
   for (std::size_t node = 0; node < states_.size(); ++node) {
     for (const detail::StateDescription& state : states_[node]) {
-      const storage::ChainSize size = store_.ChainSizeOf(plan_.nodes[node].label, state.name);
+      const storage::ChainSize size = store_.ChainSizeOf(
+          storage::DescribeState(plan_.nodes[node].label, plan_.nodes[node].kind, state.name, state.layout));
       const bool outweighed = size.delta_bytes > 2 * std::max(size.full_bytes, kDeltaBytesMin);
       if (size.sections == 0 || size.sections >= kSectionsMax || outweighed) full_[node] = true;
     }
