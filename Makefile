@@ -30,9 +30,8 @@ test: build build-asan/build.ninja ## run the unit tests under AddressSanitizer 
 	@$(CTEST) --preset asan
 	@$(CTEST) --preset release
 
-test-long: export MILLRACE_TEST_LEVEL := long
 test-long: test build-clang/build.ninja build-fuzz/build.ninja ## run everything: long level, both compilers, TSan, fuzz
-	@$(CTEST) --preset long
+	@MILLRACE_TEST_LEVEL=long $(CTEST) --preset long
 	@cmake --build build-clang -j $(JOBS)
 	@$(CTEST) --preset clang
 	@cmake --build build-fuzz -j $(JOBS)

@@ -49,6 +49,7 @@ elseif(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_BUILD_TYPE STREQUAL "Relea
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   list(APPEND MILLRACE_TEST_OPTIONS -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread)  # see MillracePrecompiled
+  list(APPEND MILLRACE_TEST_OPTIONS --param=ggc-min-heapsize=524288)  # collects garbage from 512 MiB on: 5 % sooner done
 endif()
 
 # Warnings belong to our own targets only and are not exported to a user's project.

@@ -19,7 +19,7 @@ function(millrace_gtest target)
   target_compile_options(${target} PRIVATE ${MILLRACE_TEST_OPTIONS})
   millrace_precompiled(${target} tests)
   gtest_discover_tests(${target} DISCOVERY_MODE PRE_TEST TEST_PREFIX "${target}."
-    DISCOVERY_TIMEOUT 60 PROPERTIES LABELS ${arg_LABEL} TIMEOUT 300)
+    DISCOVERY_TIMEOUT 60 PROPERTIES LABELS ${arg_LABEL} TIMEOUT 900)
 endfunction()
 
 # millrace_room(NAME base [DEPS rooms...] [ALL_IO] [THIRD_PARTY targets...]): the folder src/<NAME> as the static

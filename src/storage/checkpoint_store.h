@@ -9,6 +9,7 @@
 //   store.Write({.epoch = store.next_epoch(), .attempt = attempt, ...});
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -108,6 +109,10 @@ class CheckpointStore {
   /// The next checkpoint goes on from `restored`, a checkpoint of this folder: its chains are what deltas are added to.
   /// Without it the first checkpoint needs a full section of each state.
   void ContinueFrom(CheckpointManifest restored) { base_ = std::move(restored); }
+
+  /// The next checkpoint has an epoch above `epoch`, that of a checkpoint of another folder which the run begins from:
+  /// its sinks have seen the epochs up to it.
+  void BeginAfter(std::uint64_t epoch) { next_epoch_ = std::max(next_epoch_, epoch + 1); }
 
   /// Writes and commits a checkpoint, then removes what is no longer needed. After an error the checkpoint before is
   /// still there; this one may turn out to be committed when the folder is opened again, but only whole.

@@ -174,12 +174,13 @@ TEST(CheckpointLaws, ARunThatIsBrokenOffGivesWhatThePlainLoopGives) {
   }
 }
 
-TEST(CheckpointLaws, AStoppedRunGoesOnWithoutAGap) {
-  Chance chance(base::TestSeed() + 5);
+// `folders`: each run has a folder of its own, and begins from the checkpoint in that of the one before.
+void CheckStoppedRuns(std::uint64_t seed, bool folders) {
+  Chance chance(seed);
   const auto events = EventsWithCopies(chance, 100'000, seconds(30));
   auto views = std::make_shared<EpochViews>();
   const TemporaryCheckpoints folder;
-  int stops = 0;
+  std::uint64_t stops = 0;
   for (bool done = false; !done;) {
     Pipeline pipeline;
     auto fuse = std::make_shared<Fuse>();
@@ -189,6 +190,11 @@ TEST(CheckpointLaws, AStoppedRunGoesOnWithoutAGap) {
     options.bundle_elements = 50;
     options.views = views;
     options.checkpoints = CheckpointOptions{.folder = folder.path(), .interval = seconds(1'000)};
+    if (folders) {
+      options.checkpoints->folder += "/" + std::to_string(stops);
+      options.checkpoints->attempt = stops + 1;
+      if (stops > 0) options.checkpoints->restore_folder = folder.path() + "/" + std::to_string(stops - 1);
+    }
     options.cancel = std::make_shared<std::atomic<bool>>(false);
     options.progress_interval = milliseconds(1);
     options.on_progress = [&](const Progress& progress) {
@@ -198,11 +204,15 @@ TEST(CheckpointLaws, AStoppedRunGoesOnWithoutAGap) {
     ASSERT_EQ(result.status, OkStatus());
     done = result.ok();
     if (!done) ++stops;
-    ASSERT_LT(stops, 100);
+    ASSERT_LT(stops, 100U);
   }
-  EXPECT_GE(stops, 1);
+  EXPECT_GE(stops, 1U);
   CheckCells(*views, PlainLoop(*events));
 }
+
+TEST(CheckpointLaws, AStoppedRunGoesOnWithoutAGap) { CheckStoppedRuns(base::TestSeed() + 5, false); }
+
+TEST(CheckpointLaws, ARunGoesOnInAFolderOfItsOwn) { CheckStoppedRuns(base::TestSeed() + 6, true); }
 
 TEST(CheckpointLaws, AnErrorAfterACommitEndsTheRunAndTheCheckpointStays) {
   Chance chance(base::TestSeed() + 6);

@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <mutex>
@@ -74,10 +75,13 @@ class EpochViews final : public ViewSink {
  private:
   using RowsByView = std::map<std::string, std::vector<Row>>;
 
+  // An epoch that is visible already is not made so again.
   void Commit(std::uint64_t epoch) {
+    const bool is_new = epoch > last_epoch_;
+    last_epoch_ = std::max(last_epoch_, epoch);
     while (!sealed_.empty() && sealed_.begin()->first <= epoch) {
       for (auto& [view, rows] : sealed_.begin()->second) {
-        visible_[view].insert(visible_[view].end(), rows.begin(), rows.end());
+        if (is_new) visible_[view].insert(visible_[view].end(), rows.begin(), rows.end());
       }
       sealed_.erase(sealed_.begin());
     }
@@ -89,6 +93,7 @@ class EpochViews final : public ViewSink {
   RowsByView visible_;
   std::uint64_t attempt_ = 0;
   std::uint64_t restored_epoch_ = 0;
+  std::uint64_t last_epoch_ = 0;
 };
 
 /// A folder for checkpoints that goes with the object.

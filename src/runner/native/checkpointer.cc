@@ -54,6 +54,8 @@ StatusOr<std::unique_ptr<Checkpointer>> Checkpointer::Open(const CheckpointOptio
     if (checkpointer->restored_->is_own()) {
       checkpointer->store_.ContinueFrom(manifest);
       checkpointer->kept_.push_back(manifest.sources);
+    } else {
+      checkpointer->store_.BeginAfter(manifest.epoch);
     }
   }
   return checkpointer;
