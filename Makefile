@@ -24,13 +24,14 @@ setup: ## install what is needed on Debian 12 (a second run does nothing)
 build: setup build/build.ninja ## build everything for release, into build/bin
 	@cmake --build build -j $(JOBS)
 
-test: build build-asan/build.ninja ## run the unit tests under AddressSanitizer and UBSan, then all tests of the release
+test: build build-asan/build.ninja ## run the unit tests under AddressSanitizer and UBSan, then the tests of the release
 	@cmake --build build-asan -j $(JOBS)
 	@echo "make test: seed $(MILLRACE_TEST_SEED), level $(MILLRACE_TEST_LEVEL)"
 	@$(CTEST) --preset asan
 	@$(CTEST) --preset release
 
 test-long: test build-clang/build.ninja build-fuzz/build.ninja ## run everything: long level, both compilers, TSan, fuzz
+	@cmake --build build --target more_tests -j $(JOBS)
 	@MILLRACE_TEST_LEVEL=long $(CTEST) --preset long
 	@cmake --build build-clang -j $(JOBS)
 	@$(CTEST) --preset clang
