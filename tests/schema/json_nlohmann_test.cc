@@ -88,6 +88,18 @@ TEST(JsonAndNlohmann, WhatItWritesIsReadHere) {
   }
 }
 
+// Refused there for a number beyond a double: JSON sets no limit (RFC 8259, 6), and here nobody reads the number.
+bool HasTooLargeNumber(const std::string& text) {
+  constexpr int kNumberOverflow = 406;
+  try {
+    static_cast<void>(nlohmann::json::parse(text));
+  } catch (const nlohmann::json::out_of_range& error) {
+    return error.id == kNumberOverflow;
+  } catch (const nlohmann::json::exception&) {
+  }
+  return false;
+}
+
 TEST(JsonAndNlohmann, BothAcceptAndRefuseTheSameTexts) {
   struct Nothing {};
   model::RandomValues random(base::TestSeed());
@@ -106,6 +118,7 @@ TEST(JsonAndNlohmann, BothAcceptAndRefuseTheSameTexts) {
     text = "{\"unknown\":" + text + "}";
     const bool expected = nlohmann::json::accept(text);
     accepted += expected;
+    if (!expected && HasTooLargeNumber(text)) continue;
     Status status = json::Parse<Nothing>(text).status();
     ASSERT_EQ(status.ok(), expected) << text << "\n" << status;
   }
