@@ -79,6 +79,7 @@ class SharedShards {
 
   /// Opens the shard of one worker.
   StatusOr<std::unique_ptr<ShardWriter>> Open(int worker, int workers) {
+    std::string temporary;
     {
       const std::lock_guard lock(mutex_);
       if (++opened_ > workers) {
@@ -88,9 +89,9 @@ class SharedShards {
       workers_ = workers;
       if (opened_ == 1) prepared_ = Prepare();
       if (!prepared_.ok()) return prepared_;
-      temporaries_.push_back(Temporary(worker));
+      temporary = temporaries_.emplace_back(Temporary(worker));
     }
-    return sink_.open(Temporary(worker));
+    return sink_.open(temporary);
   }
 
   /// One worker's shard is closed; the last one gives all their names.
