@@ -35,7 +35,7 @@ test-long: test build-clang/build.ninja build-fuzz/build.ninja ## run everything
 	@MILLRACE_TEST_LEVEL=long $(CTEST) --preset long
 	@cmake --build build-clang -j $(JOBS)
 	@$(CTEST) --preset clang
-	@cmake --build build-fuzz -j $(JOBS)
+	@cmake --build build-fuzz --target fuzzers -j $(JOBS)
 	@$(CTEST) --preset fuzz
 	@$(MAKE) test-tsan
 
