@@ -34,6 +34,9 @@ std::map<std::string, int> ReadLetters(const columnar::Database& database) {
   std::map<std::string, int> letters;
   StatusOr<columnar::Connection> connection = database.Connect();
   if (!connection.ok()) return {{connection.status().message(), -1}};
+  const StatusOr<std::int64_t> tables =
+      connection->QueryInt64("SELECT count(*) FROM information_schema.tables WHERE table_name = 'dead_letters'");
+  if (tables.ok() && *tables == 0) return letters;  // killed before it was made
   StatusOr<columnar::Result> result = connection->Query("SELECT element FROM dead_letters");
   if (!result.ok()) return {{result.status().message(), -1}};
   while (true) {
