@@ -38,7 +38,7 @@ def rows(options, query, events):
     """The options that say how many rows there are and where they come from."""
     if not options.log:
         return [f"--events={events}"]
-    return [f"--events={events}", f"--log_folder={options.folder}/log-{events}-{query[0].strip("-")}"]
+    return [f"--events={events}", f"--log_folder={options.folder}/log-{events}-{query[0][2:]}"]
 
 
 def events_for(program, query, options):
