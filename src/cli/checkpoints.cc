@@ -45,7 +45,8 @@ std::uint64_t StateBytes(const CheckpointManifest& checkpoint) {
 }
 
 StatusOr<int> List(const Invocation& invocation, const std::string& folder) {
-  MILLRACE_ASSIGN_OR_RETURN(const std::vector<ListedCheckpoint> listed, storage::ListCheckpoints(CheckpointFiles(), folder));
+  MILLRACE_ASSIGN_OR_RETURN(const std::vector<ListedCheckpoint> listed,
+                            storage::ListCheckpoints(CheckpointFiles(), folder));
   MILLRACE_ASSIGN_OR_RETURN(const auto writer,
                             MakeRowWriter(invocation.output.format,
                                           {NumberColumn("epoch"), NumberColumn("attempt"), TimeColumn("created_at"),
@@ -132,7 +133,8 @@ StatusOr<CheckpointManifest> Choose(const Invocation& invocation, const std::str
     }
     return storage::FindCheckpoint(CheckpointFiles(), folder, epoch);
   }
-  MILLRACE_ASSIGN_OR_RETURN(std::optional<CheckpointManifest> latest, storage::LatestCheckpoint(CheckpointFiles(), folder));
+  MILLRACE_ASSIGN_OR_RETURN(std::optional<CheckpointManifest> latest,
+                            storage::LatestCheckpoint(CheckpointFiles(), folder));
   if (!latest) return NotFoundError("there is no checkpoint in " + folder);
   return *std::move(latest);
 }
