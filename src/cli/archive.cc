@@ -119,16 +119,6 @@ StatusOr<int> VerifyTopic(const Invocation& invocation, const std::string& topic
   return report.problems.empty() ? 0 : 1;
 }
 
-RowCell Shown(std::string text) { return {.text = std::move(text), .is_null = false}; }
-template <class Number>
-RowCell Numeral(Number number) {
-  return {.text = std::to_string(number), .is_null = false};
-}
-RowCell ShownTime(const std::optional<Timestamp>& time) {
-  if (!time) return {};
-  return {.text = time->ToString(), .is_null = false};
-}
-
 StatusOr<int> ListTopics(const Invocation& invocation, const std::vector<std::string>& topics) {
   const RowColumn number{.name = "", .kind = CellKind::kLiteral, .is_number = true};
   std::vector<RowColumn> columns = {{.name = "topic"}};
@@ -148,11 +138,11 @@ StatusOr<int> ListTopics(const Invocation& invocation, const std::vector<std::st
     for (const ArchivedRange& range : loaded.manifest.ranges) {
       std::optional<std::string> path;
       if (!range.path.empty()) path = store->name() + "/" + range.path;
-      writer->Write({Shown(topic), Numeral(range.partition), Numeral(range.from), Numeral(range.to),
-                     Numeral(range.count), Numeral(range.controls.size()), Numeral(range.bytes),
-                     ShownTime(range.least_event_time), ShownTime(range.greatest_event_time),
-                     ShownTime(range.least_publish_time), ShownTime(range.greatest_publish_time),
-                     path ? Shown(range.digest) : RowCell{}, path ? Shown(*path) : RowCell{}});
+      writer->Write({TextCell(topic), NumberCell(range.partition), NumberCell(range.from), NumberCell(range.to),
+                     NumberCell(range.count), NumberCell(range.controls.size()), NumberCell(range.bytes),
+                     TimeCell(range.least_event_time), TimeCell(range.greatest_event_time),
+                     TimeCell(range.least_publish_time), TimeCell(range.greatest_publish_time),
+                     path ? TextCell(range.digest) : RowCell{}, path ? TextCell(*path) : RowCell{}});
     }
   }
   writer->Finish();

@@ -20,12 +20,6 @@ namespace {
 using storage::CheckpointManifest;
 using storage::ListedCheckpoint;
 
-base::FileSystem& CheckpointFiles() { return base::PosixFileSystem(); }
-
-RowCell Text(std::string text) { return {.text = std::move(text), .is_null = false}; }
-RowCell Number(std::uint64_t number) { return Text(std::to_string(number)); }
-RowCell Time(const std::optional<Timestamp>& time) { return time ? Text(time->ToString()) : RowCell(); }
-
 RowColumn TextColumn(std::string name) { return {.name = std::move(name)}; }
 RowColumn NumberColumn(std::string name) {
   return {.name = std::move(name), .kind = CellKind::kLiteral, .is_number = true};
@@ -46,7 +40,7 @@ std::uint64_t StateBytes(const CheckpointManifest& checkpoint) {
 
 StatusOr<int> List(const Invocation& invocation, const std::string& folder) {
   MILLRACE_ASSIGN_OR_RETURN(const std::vector<ListedCheckpoint> listed,
-                            storage::ListCheckpoints(CheckpointFiles(), folder));
+                            storage::ListCheckpoints(base::PosixFileSystem(), folder));
   MILLRACE_ASSIGN_OR_RETURN(const auto writer,
                             MakeRowWriter(invocation.output.format,
                                           {NumberColumn("epoch"), NumberColumn("attempt"), TimeColumn("created_at"),
@@ -54,15 +48,15 @@ StatusOr<int> List(const Invocation& invocation, const std::string& folder) {
                                            NumberColumn("state_bytes"), NumberColumn("bytes"), TextColumn("problem")},
                                           std::cout));
   for (const ListedCheckpoint& checkpoint : listed) {
-    std::vector<RowCell> row = {Number(checkpoint.epoch)};
+    std::vector<RowCell> row = {NumberCell(checkpoint.epoch)};
     if (!checkpoint.manifest.ok()) {
       row.resize(8);
-      row.push_back(Text(checkpoint.manifest.status().message()));
+      row.push_back(TextCell(checkpoint.manifest.status().message()));
     } else {
       const CheckpointManifest& manifest = *checkpoint.manifest;
-      row.insert(row.end(), {Number(manifest.attempt), Time(manifest.created_at), Text(AgeOf(manifest)),
-                             Text(DurationToString(manifest.duration)), Time(manifest.watermark),
-                             Number(StateBytes(manifest)), Number(manifest.bytes()), RowCell()});
+      row.insert(row.end(), {NumberCell(manifest.attempt), TimeCell(manifest.created_at), TextCell(AgeOf(manifest)),
+                             TextCell(DurationToString(manifest.duration)), TimeCell(manifest.watermark),
+                             NumberCell(StateBytes(manifest)), NumberCell(manifest.bytes()), RowCell()});
     }
     writer->Write(row);
   }
@@ -87,8 +81,9 @@ Status PrintStates(const CheckpointManifest& checkpoint) {
                                            NumberColumn("bytes"), NumberColumn("sections"), TextColumn("layout")},
                                           std::cout));
   for (const storage::StateChain& state : checkpoint.states) {
-    writer->Write({Text(state.description.step), Text(state.description.kind), Text(state.description.state),
-                   Number(state.bytes()), Number(state.chain.size()), Text(state.description.layout)});
+    writer->Write({TextCell(state.description.step), TextCell(state.description.kind),
+                   TextCell(state.description.state), NumberCell(state.bytes()), NumberCell(state.chain.size()),
+                   TextCell(state.description.layout)});
   }
   writer->Finish();
   return OkStatus();
@@ -103,11 +98,11 @@ Status PrintSources(const CheckpointManifest& checkpoint) {
                                           std::cout));
   for (const storage::SourcePosition& source : checkpoint.sources) {
     const std::string read = std::to_string(source.finished) + " of " + std::to_string(source.total);
-    if (source.unfinished.empty()) writer->Write({Text(source.step), {}, {}, {}, {}, Text(read)});
+    if (source.unfinished.empty()) writer->Write({TextCell(source.step), {}, {}, {}, {}, TextCell(read)});
     for (const storage::RestrictionPosition& position : source.unfinished) {
-      const RowCell end = position.to == Restriction::kUnbounded ? RowCell() : Text(std::to_string(position.to));
-      writer->Write({Text(source.step), Text(position.partition), Text(std::to_string(position.from)), end,
-                     Time(position.watermark), Text(read)});
+      const RowCell end = position.to == Restriction::kUnbounded ? RowCell() : TextCell(std::to_string(position.to));
+      writer->Write({TextCell(source.step), TextCell(position.partition), TextCell(std::to_string(position.from)), end,
+                     TimeCell(position.watermark), TextCell(read)});
     }
   }
   writer->Finish();
@@ -118,7 +113,8 @@ Status PrintSinks(const CheckpointManifest& checkpoint) {
   std::cout << "\nsinks\n";
   MILLRACE_ASSIGN_OR_RETURN(const auto writer,
                             MakeRowWriter("table", {TextColumn("sink"), NumberColumn("pending_bytes")}, std::cout));
-  for (const storage::SinkPosition& sink : checkpoint.sinks) writer->Write({Text(sink.sink), Number(sink.batch.bytes)});
+  for (const storage::SinkPosition& sink : checkpoint.sinks)
+    writer->Write({TextCell(sink.sink), NumberCell(sink.batch.bytes)});
   writer->Finish();
   return OkStatus();
 }
@@ -131,10 +127,10 @@ StatusOr<CheckpointManifest> Choose(const Invocation& invocation, const std::str
     if (error != std::errc() || end != text.data() + text.size()) {
       return UsageError("the epoch of a checkpoint is a number, not " + text);
     }
-    return storage::FindCheckpoint(CheckpointFiles(), folder, epoch);
+    return storage::FindCheckpoint(base::PosixFileSystem(), folder, epoch);
   }
   MILLRACE_ASSIGN_OR_RETURN(std::optional<CheckpointManifest> latest,
-                            storage::LatestCheckpoint(CheckpointFiles(), folder));
+                            storage::LatestCheckpoint(base::PosixFileSystem(), folder));
   if (!latest) return NotFoundError("there is no checkpoint in " + folder);
   return *std::move(latest);
 }
@@ -142,7 +138,7 @@ StatusOr<CheckpointManifest> Choose(const Invocation& invocation, const std::str
 /// What is printed is only printed of a checkpoint whose data was read and is whole.
 StatusOr<int> Inspect(const Invocation& invocation, const std::string& folder) {
   MILLRACE_ASSIGN_OR_RETURN(const CheckpointManifest checkpoint, Choose(invocation, folder));
-  MILLRACE_RETURN_IF_ERROR(storage::VerifyCheckpoint(CheckpointFiles(), folder, checkpoint));
+  MILLRACE_RETURN_IF_ERROR(storage::VerifyCheckpoint(base::PosixFileSystem(), folder, checkpoint));
   if (invocation.output.format == "json") {
     std::cout << json::Write(checkpoint) << "\n";
     return 0;

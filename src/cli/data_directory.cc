@@ -27,10 +27,8 @@ constexpr const char* kManifestName = "/millrace.json";
 constexpr const char* kLockName = "/lock";
 constexpr const char* kGenerationPrefix = "generation-";
 
-base::FileSystem& Files() { return base::PosixFileSystem(); }
-
 std::optional<DirectoryHolder> ReadHolder(const std::string& path) {
-  const StatusOr<std::string> text = base::ReadFile(Files(), path + kLockName, kSmallFileBytesMax);
+  const StatusOr<std::string> text = base::ReadFile(base::PosixFileSystem(), path + kLockName, kSmallFileBytesMax);
   if (!text.ok()) return std::nullopt;
   const StatusOr<DirectoryHolder> holder = json::Parse<DirectoryHolder>(*text);
   if (!holder.ok()) return std::nullopt;
@@ -55,7 +53,7 @@ Status HeldError(const std::string& path, const std::optional<DirectoryHolder>& 
 
 // Whether a folder that has no manifest may become a data directory.
 Status CheckFresh(const std::string& path) {
-  MILLRACE_ASSIGN_OR_RETURN(const std::vector<std::string> names, Files().List(path));
+  MILLRACE_ASSIGN_OR_RETURN(const std::vector<std::string> names, base::PosixFileSystem().List(path));
   for (const std::string& name : names) {
     if (kManifestName == "/" + name) return OkStatus();  // it has come since somebody looked
     // The log and the archive may be there before the first run.
@@ -85,7 +83,7 @@ std::optional<DirectoryHolder> DataDirectory::HolderOf(const std::string& path) 
 StatusOr<DataDirectory> DataDirectory::Take(const std::string& path, const DirectoryHolder& holder) {
   const auto started = std::chrono::steady_clock::now();
   while (true) {
-    StatusOr<std::unique_ptr<base::FileLock>> lock = Files().Lock(path + kLockName);
+    StatusOr<std::unique_ptr<base::FileLock>> lock = base::PosixFileSystem().Lock(path + kLockName);
     if (lock.ok()) {
       DataDirectory directory(path, *std::move(lock));
       MILLRACE_RETURN_IF_ERROR(WriteHolder(path, json::Write(holder)));
@@ -104,8 +102,8 @@ StatusOr<DataDirectory> DataDirectory::Take(const std::string& path, const Direc
 
 StatusOr<DataDirectory> DataDirectory::OpenForRun(const std::string& path, const DirectoryHolder& holder,
                                                   const std::string& job_name) {
-  MILLRACE_RETURN_IF_ERROR(base::CreateDurableFolders(Files(), path).WithContext("--data_dir"));
-  MILLRACE_ASSIGN_OR_RETURN(const bool exists, Files().Exists(path + kManifestName));
+  MILLRACE_RETURN_IF_ERROR(base::CreateDurableFolders(base::PosixFileSystem(), path).WithContext("--data_dir"));
+  MILLRACE_ASSIGN_OR_RETURN(const bool exists, base::PosixFileSystem().Exists(path + kManifestName));
   if (!exists) MILLRACE_RETURN_IF_ERROR(CheckFresh(path));
   MILLRACE_ASSIGN_OR_RETURN(DataDirectory directory, Take(path, holder));
   DirectoryManifest& manifest = directory.manifest_;
@@ -121,7 +119,7 @@ StatusOr<DataDirectory> DataDirectory::OpenForRun(const std::string& path, const
 }
 
 StatusOr<DataDirectory> DataDirectory::OpenForStatus(const std::string& path, const DirectoryHolder& holder) {
-  MILLRACE_ASSIGN_OR_RETURN(const bool exists, Files().Exists(path + kManifestName));
+  MILLRACE_ASSIGN_OR_RETURN(const bool exists, base::PosixFileSystem().Exists(path + kManifestName));
   if (!exists) {
     // A directory's first run has the lock before it has written the manifest.
     if (const std::optional<DirectoryHolder> other = ReadHolder(path)) return HeldError(path, other);
@@ -146,9 +144,9 @@ StatusOr<DataDirectory> DataDirectory::OpenForReading(const std::string& path, c
 
 Status DataDirectory::ReadManifest() {
   const std::string file = path_ + kManifestName;
-  MILLRACE_ASSIGN_OR_RETURN(const bool exists, Files().Exists(file));
+  MILLRACE_ASSIGN_OR_RETURN(const bool exists, base::PosixFileSystem().Exists(file));
   if (!exists) return OkStatus();
-  MILLRACE_ASSIGN_OR_RETURN(const std::string text, base::ReadFile(Files(), file, kSmallFileBytesMax));
+  MILLRACE_ASSIGN_OR_RETURN(const std::string text, base::ReadFile(base::PosixFileSystem(), file, kSmallFileBytesMax));
   StatusOr<DirectoryManifest> manifest = json::Parse<DirectoryManifest>(text);
   if (!manifest.ok()) {
     return DataLossError(file + " is damaged: " + manifest.status().message() + "; remove the directory and run again");
@@ -163,7 +161,7 @@ Status DataDirectory::ReadManifest() {
 }
 
 Status DataDirectory::WriteManifest(const DirectoryManifest& manifest) {
-  return base::ReplaceFile(Files(), path_ + kManifestName, json::Write(manifest) + "\n");
+  return base::ReplaceFile(base::PosixFileSystem(), path_ + kManifestName, json::Write(manifest) + "\n");
 }
 
 std::string DataDirectory::FolderOf(std::uint64_t generation) const {
@@ -171,7 +169,7 @@ std::string DataDirectory::FolderOf(std::uint64_t generation) const {
 }
 
 void DataDirectory::RemoveOtherGenerations() const {
-  const StatusOr<std::vector<std::string>> names = Files().List(path_);
+  const StatusOr<std::vector<std::string>> names = base::PosixFileSystem().List(path_);
   if (!names.ok()) return;
   const std::string running = manifest_.running ? FolderOf(manifest_.running->generation) : CurrentFolder();
   for (const std::string& name : *names) {
@@ -188,10 +186,10 @@ std::uint64_t DataDirectory::next_generation() const {
 
 Status DataDirectory::MakeFolder(std::uint64_t generation) const {
   const std::string folder = FolderOf(generation);
-  MILLRACE_ASSIGN_OR_RETURN(const bool exists, Files().Exists(folder));
+  MILLRACE_ASSIGN_OR_RETURN(const bool exists, base::PosixFileSystem().Exists(folder));
   if (exists) return FailedPreconditionError(folder + " cannot be removed; remove it by hand");
-  MILLRACE_RETURN_IF_ERROR(Files().CreateFolders(folder));
-  return Files().SyncFolder(path_);
+  MILLRACE_RETURN_IF_ERROR(base::PosixFileSystem().CreateFolders(folder));
+  return base::PosixFileSystem().SyncFolder(path_);
 }
 
 StatusOr<std::string> DataDirectory::BeginGeneration(bool is_fresh) {
@@ -208,8 +206,8 @@ StatusOr<std::string> DataDirectory::BeginGeneration(bool is_fresh) {
 
 Status DataDirectory::MakeCurrent(std::uint64_t generation, const std::string& mode, Timestamp now,
                                   const std::optional<RunningGeneration>& running) {
-  MILLRACE_RETURN_IF_ERROR(Files().SyncFolder(FolderOf(generation)));
-  MILLRACE_RETURN_IF_ERROR(Files().SyncFolder(path_));
+  MILLRACE_RETURN_IF_ERROR(base::PosixFileSystem().SyncFolder(FolderOf(generation)));
+  MILLRACE_RETURN_IF_ERROR(base::PosixFileSystem().SyncFolder(path_));
   DirectoryManifest next = manifest_;
   next.generation = generation;
   next.mode = mode;
@@ -233,7 +231,7 @@ StatusOr<GenerationOfRun> DataDirectory::ResumeOrBeginGeneration(bool is_fresh, 
   const bool is_resumed = manifest_.running && !is_fresh;
   if (is_resumed) {
     const std::string folder = FolderOf(manifest_.running->generation);
-    MILLRACE_ASSIGN_OR_RETURN(const bool exists, Files().Exists(folder));
+    MILLRACE_ASSIGN_OR_RETURN(const bool exists, base::PosixFileSystem().Exists(folder));
     if (!exists) return FailedPreconditionError(folder + ", which is to be resumed, is gone; start anew with --fresh");
     ++next.running->attempt;
   } else {

@@ -3,12 +3,15 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "millrace/core/status.h"
+#include "millrace/core/timestamp.h"
 
 namespace millrace::cli {
 
@@ -30,6 +33,14 @@ struct RowCell {
   std::string text;
   bool is_null = true;
 };
+
+inline RowCell TextCell(std::string text) { return {.text = std::move(text), .is_null = false}; }
+template <class Number>
+RowCell NumberCell(Number number) {
+  return TextCell(std::to_string(number));
+}
+/// NULL where there is no time.
+inline RowCell TimeCell(const std::optional<Timestamp>& time) { return time ? TextCell(time->ToString()) : RowCell(); }
 
 /// Rows of one result, in order. One thread.
 class RowWriter {
