@@ -33,6 +33,8 @@ test: build build-asan/build.ninja ## run the unit tests under AddressSanitizer 
 test-long: test build-clang/build.ninja build-fuzz/build.ninja ## run everything: long level, both compilers, TSan, fuzz
 	@cmake --build build --target more_tests -j $(JOBS)
 	@MILLRACE_TEST_LEVEL=long $(CTEST) --preset long
+	@cmake --build build-asan --target more_tests -j $(JOBS)
+	@$(CTEST) --preset asan-more
 	@cmake --build build-clang -j $(JOBS)
 	@$(CTEST) --preset clang
 	@cmake --build build-fuzz --target fuzzers -j $(JOBS)
