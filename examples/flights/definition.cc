@@ -23,8 +23,6 @@ using millrace::WindowFn;
 using millrace::WindowInto;
 using namespace std::chrono_literals;
 
-constexpr std::int32_t kDelayedFromMinutes = 15;
-
 /// Both views show early results every ten seconds and correct themselves for an hour.
 WindowInto Windows(WindowFn fn) {
   return WindowInto(fn)
@@ -33,16 +31,30 @@ WindowInto Windows(WindowFn fn) {
       .Accumulating();
 }
 
-Delay DelayOf(const EnrichedFlight& enriched) {
-  return {enriched.flight.delay, enriched.flight.distance, enriched.flight.id};
+Delay DelayOf(const EnrichedFlight& enriched, const DelayedRule& rule) {
+  return {enriched.flight.delay, enriched.flight.distance, enriched.flight.id, rule.Holds(enriched)};
 }
+
+struct ByOrigin {
+  DelayedRule rule;
+  KV<std::string, Delay> operator()(const EnrichedFlight& enriched) const {
+    return {enriched.flight.origin, DelayOf(enriched, rule)};
+  }
+};
+
+struct ByRoute {
+  DelayedRule rule;
+  KV<Route, Delay> operator()(const EnrichedFlight& enriched) const {
+    return {{enriched.flight.origin, enriched.flight.destination}, DelayOf(enriched, rule)};
+  }
+};
 
 }  // namespace
 
 void DelayStatsFn::AddInput(DelayStats& stats, const Delay& delay) const {
   stats.delay_max = stats.flights == 0 ? delay.minutes : std::max<std::int64_t>(stats.delay_max, delay.minutes);
   ++stats.flights;
-  stats.delayed += delay.minutes >= kDelayedFromMinutes ? 1 : 0;
+  stats.delayed += delay.delayed ? 1 : 0;
   stats.delay_sum += delay.minutes;
   stats.distance_sum += delay.distance;
 }
@@ -89,16 +101,11 @@ void FlightDelays::Expand(const PCollection<std::string>& events) const {
   auto flights = valid | "Dedupe" >> Deduplicate(&Flight::id).Within(24h) |
                  "Enrich" >> ParDo(EnrichFlight{}).WithSideInput("airports", known);
 
-  flights |
-      "ByOrigin" >> Map([](const EnrichedFlight& e) { return KV<std::string, Delay>{e.flight.origin, DelayOf(e)}; }) |
-      "Hours" >> Windows(FixedWindows{1h}) | "HourlyStats" >> CombinePerKey(DelayStatsFn{}) |
-      View("hourly_delays").Key("origin");
+  flights | "ByOrigin" >> Map(ByOrigin{delayed}) | "Hours" >> Windows(FixedWindows{1h}) |
+      "HourlyStats" >> CombinePerKey(DelayStatsFn{}) | View("hourly_delays").Key("origin");
 
-  flights | "ByRoute" >> Map([](const EnrichedFlight& e) {
-              return KV<Route, Delay>{{e.flight.origin, e.flight.destination}, DelayOf(e)};
-            }) |
-      "SixHours" >> Windows(SlidingWindows{6h, 1h}) | "RouteStats" >> CombinePerKey(DelayStatsFn{}) |
-      View("route_delays");
+  flights | "ByRoute" >> Map(ByRoute{delayed}) | "SixHours" >> Windows(SlidingWindows{6h, 1h}) |
+      "RouteStats" >> CombinePerKey(DelayStatsFn{}) | View("route_delays");
 }
 
 }  // namespace flights

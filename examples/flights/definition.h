@@ -17,7 +17,7 @@ using Airports = std::map<std::string, Airport>;
 /// What both views show of a group of flights.
 struct DelayStats {
   std::int64_t flights = 0;
-  std::int64_t delayed = 0;  // by at least 15 minutes
+  std::int64_t delayed = 0;
   std::int64_t delay_sum = 0;
   std::int64_t delay_max = 0;
   std::int64_t distance_sum = 0;
@@ -28,6 +28,19 @@ struct Delay {
   std::int32_t minutes = 0;
   std::int32_t distance = 0;
   std::int64_t id = 0;
+  bool delayed = false;
+};
+
+/// Which flights count as delayed.
+struct DelayedRule {
+  static constexpr std::int32_t kMinutes = 15;
+
+  std::string state = {};  // where flights from this state have a limit of their own
+  std::int32_t minutes_in_state = kMinutes;
+
+  bool Holds(const EnrichedFlight& flight) const {
+    return flight.flight.delay >= (flight.state == state ? minutes_in_state : kMinutes);
+  }
 };
 
 struct Route {
@@ -61,6 +74,7 @@ struct EnrichFlight {
 /// parse ▸ validate ▸ dedupe ▸ enrich ▸ the views `hourly_delays` and `route_delays`.
 struct FlightDelays {
   millrace::PCollection<millrace::KV<std::string, Airport>> airports;
+  DelayedRule delayed = {};
 
   void Expand(const millrace::PCollection<std::string>& events) const;
 };

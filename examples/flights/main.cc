@@ -11,6 +11,7 @@
 #include "millrace/io/for_each.h"
 #include "millrace/io/log.h"
 #include "millrace/io/parquet.h"
+#include "millrace/topology/kappa.h"
 
 namespace flights {
 namespace {
@@ -23,11 +24,15 @@ struct Options {
   std::string source = "file";
   std::string input = ".setup/data/flights-3m.parquet";
   std::string airports;  // empty: airports.csv beside the input
+  std::string delayed_state;
+  std::int32_t delayed_minutes = DelayedRule::kMinutes;
 
   static constexpr millrace::OptionHelp kOptionHelp[] = {
       {"source", "where the events come from: file (--input) or log (what `publish` put into the data directory)"},
       {"input", "the file of flights"},
       {"airports", "the file of airports; by default airports.csv beside the input"},
+      {"delayed_state", "flights from this state are delayed from delayed_minutes on, others from 15 minutes on"},
+      {"delayed_minutes", "see delayed_state"},
   };
 };
 
@@ -81,31 +86,51 @@ millrace::PCollection<std::string> EventsOfLog(millrace::Pipeline& pipeline, con
          "Event" >> millrace::Map([](const millrace::LogRecord& record) { return record.data; });
 }
 
-millrace::Status Build(millrace::Pipeline& pipeline, const Options& options,
-                       const millrace::PipelineOptions& pipeline_options) {
-  if (options.source != "file" && options.source != "log") {
-    return millrace::InvalidArgumentError("--source=" + options.source + ": give file or log");
-  }
+void BuildViews(millrace::Pipeline& pipeline, const millrace::PCollection<std::string>& events,
+                const Options& options) {
   const std::string airports_file = options.airports.empty()
                                         ? std::filesystem::path(options.input).replace_filename("airports.csv").string()
                                         : options.airports;
   auto airports = pipeline | "Airports" >> millrace::csv::Read<Airport>(airports_file) |
                   "ByCode" >> millrace::WithKeys(&Airport::iata);
-  auto events = options.source == "log" ? EventsOfLog(pipeline, pipeline_options) : EventsOfFile(pipeline, options);
-  events | millrace::Named("Delays", FlightDelays{airports});
+  const DelayedRule delayed{.state = options.delayed_state, .minutes_in_state = options.delayed_minutes};
+  events | millrace::Named("Delays", FlightDelays{airports, delayed});
+}
+
+millrace::Status Build(millrace::Pipeline& pipeline, const Options& options,
+                       const millrace::PipelineOptions& pipeline_options) {
+  if (options.source != "file" && options.source != "log") {
+    return millrace::InvalidArgumentError("--source=" + options.source + ": give file or log");
+  }
+  BuildViews(pipeline,
+             options.source == "log" ? EventsOfLog(pipeline, pipeline_options) : EventsOfFile(pipeline, options),
+             options);
   return millrace::OkStatus();
 }
+
+// region kappa
+// The logic of the topology: from the records of the topic to the views.
+void FlightViews(millrace::Pipeline& pipeline, const millrace::PCollection<millrace::LogRecord>& records,
+                 const Options& options) {
+  auto events = records | "Event" >> millrace::Map([](const millrace::LogRecord& record) { return record.data; });
+  BuildViews(pipeline, events, options);
+}
+
+const millrace::topology::Kappa kKappa{
+    .log = {.max_disorder = kMaxDisorder}, .logic = FlightViews, .views = {"hourly_delays", "route_delays"}};
+// end kappa
 
 }  // namespace
 }  // namespace flights
 
 // region main
 int main(int argc, char** argv) {
-  return millrace::Main(
-      argc, argv,
-      millrace::Job(flights::Build)
-          .Publishes({.read = flights::ReadRecords, .garbage = flights::Garbage})
-          .Description("Delays of flights per airport and hour (view hourly_delays) and per route and six hours "
-                       "(view route_delays)."));
+  const auto program = [](const millrace::Job& job) {
+    return job.Publishes({.read = flights::ReadRecords, .garbage = flights::Garbage})
+        .Description(
+            "Delays of flights per airport and hour (view hourly_delays) and per route and six hours "
+            "(view route_delays).");
+  };
+  return millrace::Main(argc, argv, {{"pipeline", program(flights::Build)}, {"kappa", program(flights::kKappa)}});
 }
 // end main

@@ -1,6 +1,7 @@
 #include "archive/parquet_record_file.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <utility>
 
@@ -74,6 +75,21 @@ Status FromRow(ArchiveRow& row, LogRecord* record) {
   return OkStatus();
 }
 
+// The key of the file's metadata that has the least event time of each `kTimeStepRows` rows, as microseconds.
+constexpr const char* kLeastEventTimesKey = "millrace.least_event_times_us";
+
+StatusOr<std::vector<Timestamp>> ParseTimes(const std::string& text) {
+  std::vector<Timestamp> times;
+  for (const char* at = text.data(); at < text.data() + text.size();) {
+    std::int64_t micros = 0;
+    const auto [end, error] = std::from_chars(at, text.data() + text.size(), micros);
+    if (error != std::errc()) return DataLossError("its metadata " + std::string(kLeastEventTimesKey) + " is damaged");
+    times.push_back(Timestamp::FromMicros(micros));
+    at = end + 1;
+  }
+  return times;
+}
+
 class ParquetRecordWriter final : public RecordFileWriter {
  public:
   explicit ParquetRecordWriter(columnar::ParquetWriter writer)
@@ -82,17 +98,28 @@ class ParquetRecordWriter final : public RecordFileWriter {
   Status Append(std::span<LogRecord> records) override {
     while (!records.empty()) {
       const std::size_t count = std::min(records.size(), rows_.size());
-      for (std::size_t i = 0; i < count; ++i) ToRow(records[i], &rows_[i]);
+      for (std::size_t i = 0; i < count; ++i) {
+        ToRow(records[i], &rows_[i]);
+        if (row_count_++ % kTimeStepRows == 0) least_event_times_.push_back(Timestamp::Max());
+        least_event_times_.back() = std::min(least_event_times_.back(), rows_[i].event_time);
+      }
       MILLRACE_RETURN_IF_ERROR(writer_.Append(rows_.data(), sizeof(ArchiveRow), count));
       records = records.subspan(count);
     }
     return OkStatus();
   }
-  Status Close() override { return writer_.Close(); }
+  Status Close() override {
+    std::string times;
+    for (const Timestamp time : least_event_times_) times += (times.empty() ? "" : " ") + std::to_string(time.micros());
+    writer_.AddMetadata(kLeastEventTimesKey, std::move(times));
+    return writer_.Close();
+  }
 
  private:
   columnar::ParquetWriter writer_;
   std::vector<ArchiveRow> rows_;
+  std::int64_t row_count_ = 0;
+  std::vector<Timestamp> least_event_times_;
 };
 
 class ParquetRecordReader final : public RecordFileReader {
@@ -159,6 +186,20 @@ StatusOr<std::vector<RecordFilePart>> ParquetRecordFormat::Parts(const std::stri
     parts.push_back(part);
   }
   return parts;
+}
+
+StatusOr<std::vector<Timestamp>> ParquetRecordFormat::LeastEventTimes(const std::string& path) {
+  MILLRACE_ASSIGN_OR_RETURN(const columnar::ParquetFileInfo info, columnar::ReadParquetInfo(path));
+  for (const auto& [key, value] : info.metadata) {
+    if (key != kLeastEventTimesKey) continue;
+    StatusOr<std::vector<Timestamp>> times = ParseTimes(value);
+    if (!times.ok()) return times.status().WithContext("Parquet file " + path);
+    const std::uint64_t steps = (info.row_count + kTimeStepRows - 1) / kTimeStepRows;
+    if (times->size() == steps) return times;
+    return DataLossError("Parquet file " + path + ": its metadata " + key + " has " + std::to_string(times->size()) +
+                         " times, not " + std::to_string(steps));
+  }
+  return std::vector<Timestamp>();
 }
 
 RecordFileFormat& ParquetFiles() {

@@ -20,6 +20,7 @@ class ParquetRecordFormat final : public RecordFileFormat {
   StatusOr<std::unique_ptr<RecordFileReader>> Open(const std::string& path, std::int64_t first,
                                                    std::int64_t end) override;
   StatusOr<std::vector<RecordFilePart>> Parts(const std::string& path) override;
+  StatusOr<std::vector<Timestamp>> LeastEventTimes(const std::string& path) override;
 
  private:
   const ParquetRecordOptions options_;

@@ -30,7 +30,23 @@ StatusOr<RangeReader> RangeReader::Open(ArchiveStore& store, RecordFileFormat& f
   if (from_time && range.greatest_event_time && *range.greatest_event_time < *from_time) return reader;
   MILLRACE_ASSIGN_OR_RETURN(reader.path_, store.LocalPath(range.path));
   MILLRACE_RETURN_IF_ERROR(reader.FindParts(first, end, from_time));
+  MILLRACE_RETURN_IF_ERROR(reader.ReadTimes());
   return reader;
+}
+
+Status RangeReader::ReadTimes() {
+  MILLRACE_ASSIGN_OR_RETURN(least_from_, format_->LeastEventTimes(path_));
+  for (std::size_t step = least_from_.size(); step-- > 1;) {
+    least_from_[step - 1] = std::min(least_from_[step - 1], least_from_[step]);
+  }
+  return OkStatus();
+}
+
+Timestamp RangeReader::LeastEventTimeFrom(std::int64_t offset) const {
+  if (range_.path.empty() || !range_.least_event_time) return Timestamp::Max();
+  if (least_from_.empty()) return *range_.least_event_time;
+  const auto step = static_cast<std::size_t>(range_.RowOf(offset) / kTimeStepRows);
+  return step < least_from_.size() ? least_from_[step] : Timestamp::Max();
 }
 
 Status RangeReader::FindParts(std::int64_t first, std::int64_t end, std::optional<Timestamp> from_time) {

@@ -28,11 +28,14 @@ class RangeReader {
   StatusOr<log::Found> Next();
   /// The record that `Next` found; may be moved from.
   LogRecord& record() { return batch_[batch_next_ - 1]; }
+  /// No record of the range from this offset on is older.
+  Timestamp LeastEventTimeFrom(std::int64_t offset) const;
   /// The control record that `Next` found.
   const ArchivedControl& control() const { return range_.controls[next_control_ - 1]; }
 
  private:
   RangeReader(RecordFileFormat& format, const ArchivedRange& range) : format_(&format), range_(range) {}
+  Status ReadTimes();
   Status FindParts(std::int64_t first, std::int64_t end, std::optional<Timestamp> from_time);
   StatusOr<bool> FillBatch();
   void ExpectRow(std::int64_t row);
@@ -43,6 +46,7 @@ class RangeReader {
   ArchivedRange range_;
   std::string path_;                   // on this machine
   std::vector<RecordFilePart> parts_;  // to be read, the next one last
+  std::vector<Timestamp> least_from_;  // by step of rows: the least event time from its first row on; may be empty
   std::unique_ptr<RecordFileReader> file_;
   std::int64_t rows_left_ = 0;        // of the part that is read
   std::int64_t expected_ = 0;         // the offset of the next row

@@ -46,6 +46,9 @@ struct RecordFilePart {
   std::optional<Timestamp> greatest_event_time = {};
 };
 
+/// So many rows of a file have one least event time together.
+inline constexpr std::int64_t kTimeStepRows = 4096;
+
 /// A kind of files. Thread safe.
 class RecordFileFormat {
  public:
@@ -60,6 +63,8 @@ class RecordFileFormat {
                                                            std::int64_t end) = 0;
   /// The parts of a file, which cover all rows in order.
   virtual StatusOr<std::vector<RecordFilePart>> Parts(const std::string& path) = 0;
+  /// The least event time of each `kTimeStepRows` rows, in order; empty where the file does not say.
+  virtual StatusOr<std::vector<Timestamp>> LeastEventTimes(const std::string& path) = 0;
 };
 
 }  // namespace millrace::archive

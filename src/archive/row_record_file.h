@@ -41,6 +41,16 @@ class RowRecordFormat final : public RecordFileFormat {
     return std::vector{RecordFilePart{.first = 0, .end = static_cast<std::int64_t>(rows.size())}};
   }
 
+  StatusOr<std::vector<Timestamp>> LeastEventTimes(const std::string& path) override {
+    MILLRACE_ASSIGN_OR_RETURN(const std::vector<LogRecord> rows, ReadRows(path));
+    std::vector<Timestamp> times;
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+      if (row % kTimeStepRows == 0) times.push_back(Timestamp::Max());
+      times.back() = std::min(times.back(), rows[row].event_time);
+    }
+    return times;
+  }
+
  private:
   static constexpr std::size_t kDigestBytes = 32;
 

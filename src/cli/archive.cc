@@ -33,15 +33,6 @@ std::shared_ptr<ArchiveStore> StoreOf(const Invocation& invocation, const std::s
   return archive::OpenFolderStore(invocation.pipeline.data_dir + "/archive/" + topic);
 }
 
-archive::ArchiverOptions OptionsOf(const Invocation& invocation, const std::string& topic) {
-  archive::ArchiverOptions options{.log_folder = LogFolder(invocation), .topic = topic};
-  options.store = StoreOf(invocation, topic);
-  options.archive_after = invocation.archive.archive_after;
-  options.grace = invocation.archive.archive_grace;
-  options.written_by = ThisProcess(invocation).ToString();
-  return options;
-}
-
 std::string CutText(const log::Cut& cut) {
   std::string text;
   for (const std::int64_t offset : cut) text += (text.empty() ? "" : " ") + std::to_string(offset);
@@ -55,7 +46,8 @@ void PrintRound(const std::string& topic, const archive::ArchiveRound& round, co
 }
 
 StatusOr<int> RunOnce(const Invocation& invocation, const std::string& topic) {
-  MILLRACE_ASSIGN_OR_RETURN(const std::unique_ptr<Archiver> archiver, Archiver::Open(OptionsOf(invocation, topic)));
+  MILLRACE_ASSIGN_OR_RETURN(const std::unique_ptr<Archiver> archiver,
+                            Archiver::Open(ArchiverOptionsOf(invocation, topic)));
   MILLRACE_ASSIGN_OR_RETURN(const archive::ArchiveRound round, archiver->ArchiveClosed(invocation.archive.flush));
   MILLRACE_RETURN_IF_ERROR(archiver->Compact().status());
   MILLRACE_RETURN_IF_ERROR(archiver->RemoveSuperseded().status());
@@ -68,7 +60,7 @@ StatusOr<int> RunContinuously(const Invocation& invocation, const std::vector<st
   const StopSignals signals;
   std::vector<std::unique_ptr<Archiver>> archivers;
   for (const std::string& topic : topics) {
-    MILLRACE_ASSIGN_OR_RETURN(archivers.emplace_back(), Archiver::Open(OptionsOf(invocation, topic)));
+    MILLRACE_ASSIGN_OR_RETURN(archivers.emplace_back(), Archiver::Open(ArchiverOptionsOf(invocation, topic)));
   }
   std::vector<Status> outcomes(topics.size());
   std::vector<std::thread> threads;
@@ -90,7 +82,7 @@ StatusOr<int> RunContinuously(const Invocation& invocation, const std::vector<st
 }
 
 StatusOr<int> CompactTopic(const Invocation& invocation, const std::string& topic) {
-  archive::ArchiverOptions options = OptionsOf(invocation, topic);
+  archive::ArchiverOptions options = ArchiverOptionsOf(invocation, topic);
   options.compaction.files_min = 2;  // whoever asks for it wants all of it
   MILLRACE_ASSIGN_OR_RETURN(const std::unique_ptr<Archiver> archiver, Archiver::Open(std::move(options)));
   MILLRACE_ASSIGN_OR_RETURN(const std::int64_t replaced, archiver->Compact());
@@ -179,6 +171,15 @@ StatusOr<int> ForEachTopic(const Invocation& invocation, const std::vector<std::
 }
 
 }  // namespace
+
+archive::ArchiverOptions ArchiverOptionsOf(const Invocation& invocation, const std::string& topic) {
+  archive::ArchiverOptions options{.log_folder = LogFolder(invocation), .topic = topic};
+  options.store = StoreOf(invocation, topic);
+  options.archive_after = invocation.archive.archive_after;
+  options.grace = invocation.archive.archive_grace;
+  options.written_by = ThisProcess(invocation).ToString();
+  return options;
+}
 
 StatusOr<int> ArchiveVerb(const Invocation& invocation) {
   const std::string verb = invocation.arguments.empty() ? "" : invocation.arguments[0];

@@ -1,195 +1,211 @@
 #include "cli/data_directory.h"
 
-#include <signal.h>
-
 #include <algorithm>
-#include <chrono>
+#include <charconv>
 #include <filesystem>
-#include <fstream>
 #include <system_error>
-#include <thread>
 #include <utility>
+#include <vector>
 
+#include "base/file_system.h"
 #include "base/status_macros.h"
-#include "millrace/core/json.h"
+#include "log/holds.h"
 
 namespace millrace::cli {
 
 namespace {
 
-constexpr std::int32_t kFormat = 1;
-constexpr std::uint64_t kSmallFileBytesMax = 1 << 16;
-constexpr auto kWaitForReader = std::chrono::seconds(30);
-// A lock file is written just after the lock is taken, so what it says may be of the process before.
-constexpr auto kWaitForName = std::chrono::milliseconds(200);
-constexpr auto kLockPause = std::chrono::milliseconds(10);
-constexpr const char* kManifestName = "/millrace.json";
-constexpr const char* kLockName = "/lock";
-constexpr const char* kGenerationPrefix = "generation-";
-
-std::optional<DirectoryHolder> ReadHolder(const std::string& path) {
-  const StatusOr<std::string> text = base::ReadFile(base::PosixFileSystem(), path + kLockName, kSmallFileBytesMax);
-  if (!text.ok()) return std::nullopt;
-  const StatusOr<DirectoryHolder> holder = json::Parse<DirectoryHolder>(*text);
-  if (!holder.ok()) return std::nullopt;
-  if (::kill(static_cast<pid_t>(holder->pid), 0) != 0 && errno == ESRCH) return std::nullopt;
-  return *holder;
-}
-
-// In place: the lock belongs to the file, not to its name.
-Status WriteHolder(const std::string& path, const std::string& text) {
-  std::ofstream file(path + kLockName, std::ios::trunc);
-  file << text << std::flush;
-  return file ? OkStatus() : UnavailableError("cannot write " + path + kLockName + "; is the disk full?");
-}
-
-Status HeldError(const std::string& path, const std::optional<DirectoryHolder>& holder) {
-  if (!holder) {
-    return FailedPreconditionError("the data directory " + path + " is held by another process; wait for it to end");
-  }
-  return FailedPreconditionError("the data directory " + path + " is held by " + holder->ToString() +
-                                 "; wait for it to end, or stop it: kill -INT " + std::to_string(holder->pid));
-}
+// The pointer may move that often between its being read and its generation being taken.
+constexpr int kPointerReadsMax = 100;
 
 // Whether a folder that has no manifest may become a data directory.
 Status CheckFresh(const std::string& path) {
   MILLRACE_ASSIGN_OR_RETURN(const std::vector<std::string> names, base::PosixFileSystem().List(path));
   for (const std::string& name : names) {
-    if (kManifestName == "/" + name) return OkStatus();  // it has come since somebody looked
+    if (name == "millrace.json") return OkStatus();  // it has come since somebody looked
     // The log and the archive may be there before the first run.
-    if (name == "lock" || name == "millrace.json.new" || name == "log" || name == "archive") continue;
+    if (name == "lock" || name == "manifest.lock" || name == "millrace.json.new" || name == "log" ||
+        name == "archive") {
+      continue;
+    }
     return FailedPreconditionError(path + " holds other things (such as " + name +
                                    ") and no millrace.json; give an empty or a new directory");
   }
   return OkStatus();
 }
 
+StatusOr<bool> HasManifest(const std::string& path) {
+  return base::PosixFileSystem().Exists(DirectoryManifestPath(path));
+}
+
+Status NoDirectory(const std::string& path, const DirectoryHolder& holder) {
+  // A directory's first run has the lock before it has written the manifest.
+  if (DirectoryLock::HolderOf(path)) return DirectoryLock::HeldError(path);
+  const std::string make = "make one: " + holder.program + " run --data_dir=" + path;
+  const StatusOr<bool> has_log = base::PosixFileSystem().Exists(path + "/log");
+  if (has_log.ok() && *has_log) return NotFoundError(path + " has a log and no results: no run has begun; " + make);
+  return NotFoundError("there is no data directory " + path + "; " + make);
+}
+
+Status NoResults(const std::string& path, const DirectoryHolder& holder, const DirectoryManifest& manifest) {
+  const std::string run = holder.program + " run --data_dir=" + path;
+  if (!manifest.running) {
+    return FailedPreconditionError("the data directory " + path +
+                                   " has no results: no run has come to its end yet; run " + run);
+  }
+  if (DirectoryLock::HolderOf(path)) return DirectoryLock::HeldError(path);
+  return FailedPreconditionError(
+      "the data directory " + path +
+      " has no results yet: its run was ended before the first checkpoint; resume it: " + run);
+}
+
+// What keeps the log for the checkpoints of a generation that is no more.
+void RemoveHoldsOf(const std::string& path, const std::string& generation_name) {
+  const std::string log = path + "/log";
+  const StatusOr<std::vector<std::string>> topics = base::PosixFileSystem().List(log);
+  if (!topics.ok()) return;
+  for (const std::string& topic : *topics) {
+    static_cast<void>(log::RemoveHold(base::PosixFileSystem(), log, topic, "run-" + generation_name));
+  }
+}
+
 }  // namespace
 
-std::string DirectoryHolder::ToString() const {
-  return "`" + program + " " + verb + "` (pid " + std::to_string(pid) + ", since " + since.ToString() + ")";
+Status DataDirectory::Update(const std::function<Status(DirectoryManifest&)>& change) {
+  MILLRACE_ASSIGN_OR_RETURN(manifest_, UpdateDirectoryManifest(path_, change));
+  return OkStatus();
 }
 
-DataDirectory::DataDirectory(std::string path, std::unique_ptr<base::FileLock> lock)
-    : path_(std::move(path)), lock_(std::move(lock)) {}
-DataDirectory::DataDirectory(DataDirectory&&) noexcept = default;
-
-DataDirectory::~DataDirectory() {
-  if (lock_ != nullptr) static_cast<void>(WriteHolder(path_, ""));
+Status DataDirectory::TakeGeneration(std::uint64_t generation) {
+  MILLRACE_ASSIGN_OR_RETURN(DirectoryLock lock, DirectoryLock::Take(FolderOf(generation), holder_));
+  generation_lock_.emplace(std::move(lock));
+  generation_ = generation;
+  return OkStatus();
 }
 
-std::optional<DirectoryHolder> DataDirectory::HolderOf(const std::string& path) { return ReadHolder(path); }
-
-StatusOr<DataDirectory> DataDirectory::Take(const std::string& path, const DirectoryHolder& holder) {
-  const auto started = std::chrono::steady_clock::now();
-  while (true) {
-    StatusOr<std::unique_ptr<base::FileLock>> lock = base::PosixFileSystem().Lock(path + kLockName);
-    if (lock.ok()) {
-      DataDirectory directory(path, *std::move(lock));
-      MILLRACE_RETURN_IF_ERROR(WriteHolder(path, json::Write(holder)));
-      MILLRACE_RETURN_IF_ERROR(directory.ReadManifest());
-      return directory;
-    }
-    if (lock.status().code() != StatusCode::kFailedPrecondition) return lock.status();
-    const std::optional<DirectoryHolder> other = ReadHolder(path);
-    const auto waited = std::chrono::steady_clock::now() - started;
-    if ((other && other->verb == "run" && waited >= kWaitForName) || waited >= kWaitForReader) {
-      return HeldError(path, other);
-    }
-    std::this_thread::sleep_for(kLockPause);
-  }
-}
-
-StatusOr<DataDirectory> DataDirectory::OpenForRun(const std::string& path, const DirectoryHolder& holder,
-                                                  const std::string& job_name) {
+StatusOr<DataDirectory> DataDirectory::OpenToWrite(const std::string& path, const DirectoryHolder& holder,
+                                                   const std::string& job_name, bool runs) {
   MILLRACE_RETURN_IF_ERROR(base::CreateDurableFolders(base::PosixFileSystem(), path).WithContext("--data_dir"));
-  MILLRACE_ASSIGN_OR_RETURN(const bool exists, base::PosixFileSystem().Exists(path + kManifestName));
+  MILLRACE_ASSIGN_OR_RETURN(const bool exists, HasManifest(path));
   if (!exists) MILLRACE_RETURN_IF_ERROR(CheckFresh(path));
-  MILLRACE_ASSIGN_OR_RETURN(DataDirectory directory, Take(path, holder));
-  DirectoryManifest& manifest = directory.manifest_;
-  if (manifest.job_name.empty()) {
-    manifest.job_name = job_name;
-    MILLRACE_RETURN_IF_ERROR(directory.WriteManifest(manifest));
+  DataDirectory directory(path);
+  directory.holder_ = holder;
+  if (runs) {
+    MILLRACE_ASSIGN_OR_RETURN(DirectoryLock lock, DirectoryLock::Take(path, holder));
+    directory.run_lock_.emplace(std::move(lock));
   }
-  if (manifest.job_name != job_name) {
-    return FailedPreconditionError("the data directory " + path + " belongs to the job " + manifest.job_name +
-                                   ", this one is " + job_name + "; give another --data_dir");
+  MILLRACE_ASSIGN_OR_RETURN(directory.manifest_, ReadDirectoryManifest(path));
+  if (directory.manifest_.job_name.empty()) {
+    MILLRACE_RETURN_IF_ERROR(directory.Update([&](DirectoryManifest& manifest) {
+      if (manifest.job_name.empty()) manifest.job_name = job_name;
+      return OkStatus();
+    }));
+  }
+  if (directory.manifest_.job_name != job_name) {
+    return FailedPreconditionError("the data directory " + path + " belongs to the job " +
+                                   directory.manifest_.job_name + ", this one is " + job_name +
+                                   "; give another --data_dir");
   }
   return directory;
 }
 
+StatusOr<DataDirectory> DataDirectory::OpenForRun(const std::string& path, const DirectoryHolder& holder,
+                                                  const std::string& job_name) {
+  return OpenToWrite(path, holder, job_name, true);
+}
+
+StatusOr<DataDirectory> DataDirectory::OpenForReplay(const std::string& path, const DirectoryHolder& holder,
+                                                     const std::string& job_name) {
+  return OpenToWrite(path, holder, job_name, false);
+}
+
+StatusOr<DataDirectory> DataDirectory::OpenGeneration(const std::string& path, const DirectoryHolder& holder,
+                                                      std::uint64_t generation) {
+  DataDirectory directory(path);
+  directory.holder_ = holder;
+  MILLRACE_ASSIGN_OR_RETURN(const bool exists, base::PosixFileSystem().Exists(directory.FolderOf(generation)));
+  if (!exists) return NotFoundError("there is no generation " + std::to_string(generation) + " in " + path);
+  MILLRACE_RETURN_IF_ERROR(directory.TakeGeneration(generation));
+  MILLRACE_ASSIGN_OR_RETURN(directory.manifest_, ReadDirectoryManifest(path));
+  return directory;
+}
+
 StatusOr<DataDirectory> DataDirectory::OpenForStatus(const std::string& path, const DirectoryHolder& holder) {
-  MILLRACE_ASSIGN_OR_RETURN(const bool exists, base::PosixFileSystem().Exists(path + kManifestName));
-  if (!exists) {
-    // A directory's first run has the lock before it has written the manifest.
-    if (const std::optional<DirectoryHolder> other = ReadHolder(path)) return HeldError(path, other);
-    return NotFoundError("there is no data directory " + path + "; make one: " + holder.program +
-                         " run --data_dir=" + path);
-  }
-  return Take(path, holder);
+  MILLRACE_ASSIGN_OR_RETURN(const bool exists, HasManifest(path));
+  if (!exists) return NoDirectory(path, holder);
+  if (DirectoryLock::HolderOf(path)) return DirectoryLock::HeldError(path);
+  MILLRACE_ASSIGN_OR_RETURN(DirectoryManifest manifest, ReadDirectoryManifest(path));
+  const std::uint64_t generation = manifest.running ? manifest.running->generation : manifest.generation;
+  if (generation > 0) return OpenGeneration(path, holder, generation);
+  DataDirectory directory(path);
+  directory.manifest_ = std::move(manifest);
+  return directory;
 }
 
 StatusOr<DataDirectory> DataDirectory::OpenForReading(const std::string& path, const DirectoryHolder& holder) {
-  MILLRACE_ASSIGN_OR_RETURN(DataDirectory directory, OpenForStatus(path, holder));
-  if (directory.manifest_.generation > 0) return directory;
-  if (directory.manifest_.running) {
-    return FailedPreconditionError("the data directory " + path +
-                                   " has no results yet: its run was ended before the first checkpoint; resume it: " +
-                                   holder.program + " run --data_dir=" + path);
+  MILLRACE_ASSIGN_OR_RETURN(const bool exists, HasManifest(path));
+  if (!exists) return NoDirectory(path, holder);
+  Status last = OkStatus();
+  for (int i = 0; i < kPointerReadsMax; ++i) {
+    MILLRACE_ASSIGN_OR_RETURN(const DirectoryManifest manifest, ReadDirectoryManifest(path));
+    if (manifest.generation == 0) return NoResults(path, holder, manifest);
+    StatusOr<DataDirectory> directory = OpenGeneration(path, holder, manifest.generation);
+    if (directory.ok() && directory->manifest_.generation == manifest.generation) return directory;
+    last = directory.status();
+    if (!last.ok() && last.code() != StatusCode::kNotFound) return last;
   }
-  return FailedPreconditionError("the data directory " + path +
-                                 " has no results: no run has come to its end yet; run " + holder.program +
-                                 " run --data_dir=" + path);
+  return last.ok() ? UnavailableError("the results in " + path + " change too fast to be read") : last;
 }
 
-Status DataDirectory::ReadManifest() {
-  const std::string file = path_ + kManifestName;
-  MILLRACE_ASSIGN_OR_RETURN(const bool exists, base::PosixFileSystem().Exists(file));
-  if (!exists) return OkStatus();
-  MILLRACE_ASSIGN_OR_RETURN(const std::string text, base::ReadFile(base::PosixFileSystem(), file, kSmallFileBytesMax));
-  StatusOr<DirectoryManifest> manifest = json::Parse<DirectoryManifest>(text);
-  if (!manifest.ok()) {
-    return DataLossError(file + " is damaged: " + manifest.status().message() + "; remove the directory and run again");
-  }
-  if (manifest->format != kFormat) {
-    return FailedPreconditionError(file + " has format " + std::to_string(manifest->format) +
-                                   ", this program reads format " + std::to_string(kFormat) +
-                                   "; use the program that wrote it, or another directory");
-  }
-  manifest_ = *std::move(manifest);
-  return OkStatus();
-}
-
-Status DataDirectory::WriteManifest(const DirectoryManifest& manifest) {
-  return base::ReplaceFile(base::PosixFileSystem(), path_ + kManifestName, json::Write(manifest) + "\n");
-}
-
-std::string DataDirectory::FolderOf(std::uint64_t generation) const {
-  return path_ + "/" + kGenerationPrefix + std::to_string(generation);
-}
-
-void DataDirectory::RemoveOtherGenerations() const {
+void DataDirectory::RemoveUnmentioned() const {
+  const auto changes = LockDirectoryManifest(path_);
   const StatusOr<std::vector<std::string>> names = base::PosixFileSystem().List(path_);
-  if (!names.ok()) return;
-  const std::string running = manifest_.running ? FolderOf(manifest_.running->generation) : CurrentFolder();
+  const StatusOr<DirectoryManifest> manifest = ReadDirectoryManifest(path_);
+  if (!changes.ok() || !names.ok() || !manifest.ok()) return;
   for (const std::string& name : *names) {
+    if (!name.starts_with(kGenerationPrefix)) continue;
+    std::uint64_t number = 0;
+    const std::string_view digits = std::string_view(name).substr(std::string_view(kGenerationPrefix).size());
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    if (error != std::errc() || manifest->Mentions(number)) continue;
     const std::string folder = path_ + "/" + name;
-    if (!name.starts_with(kGenerationPrefix) || folder == CurrentFolder() || folder == running) continue;
-    std::error_code ignored;  // what cannot be removed costs space only; the next run tries again
-    std::filesystem::remove_all(folder, ignored);
+    if (number != generation_ || !generation_lock_) {
+      // Somebody still reads it, or fills it before it is mentioned; the next run tries again.
+      const StatusOr<DirectoryLock> lock = DirectoryLock::TryTake(folder, holder_);
+      if (!lock.ok()) continue;
+    }
+    static_cast<void>(RemoveGeneration(path_, number));  // what stays costs space only; the next run tries again
   }
 }
 
-std::uint64_t DataDirectory::next_generation() const {
-  return std::max(manifest_.generation, manifest_.running ? manifest_.running->generation : 0) + 1;
+Status DataDirectory::RemoveGeneration(const std::string& path, std::uint64_t generation) {
+  const std::string folder = GenerationFolder(path, generation);
+  RemoveHoldsOf(path, folder.substr(path.size() + 1));
+  std::error_code error;
+  std::filesystem::remove_all(folder, error);
+  return error ? UnavailableError("cannot remove " + folder + ": " + error.message()) : OkStatus();
 }
 
-Status DataDirectory::MakeFolder(std::uint64_t generation) const {
-  const std::string folder = FolderOf(generation);
-  MILLRACE_ASSIGN_OR_RETURN(const bool exists, base::PosixFileSystem().Exists(folder));
-  if (exists) return FailedPreconditionError(folder + " cannot be removed; remove it by hand");
-  MILLRACE_RETURN_IF_ERROR(base::PosixFileSystem().CreateFolders(folder));
-  return base::PosixFileSystem().SyncFolder(path_);
+// Its number is free, and it is taken before anybody else can find it unmentioned.
+Status DataDirectory::MakeGeneration(std::uint64_t least_number) {
+  MILLRACE_ASSIGN_OR_RETURN(const auto changes, LockDirectoryManifest(path_));
+  MILLRACE_ASSIGN_OR_RETURN(manifest_, ReadDirectoryManifest(path_));
+  std::uint64_t generation = std::max(manifest_.next_generation(), least_number);
+  for (;; ++generation) {
+    MILLRACE_ASSIGN_OR_RETURN(const bool exists, base::PosixFileSystem().Exists(FolderOf(generation)));
+    if (!exists) break;  // else another process fills it just now
+  }
+  MILLRACE_RETURN_IF_ERROR(base::PosixFileSystem().CreateFolders(FolderOf(generation)));
+  MILLRACE_RETURN_IF_ERROR(base::PosixFileSystem().SyncFolder(path_));
+  return TakeGeneration(generation);
+}
+
+Status DataDirectory::NoteTopology(const std::string& topology) {
+  if (manifest_.topology == topology) return OkStatus();
+  return Update([&](DirectoryManifest& manifest) {
+    manifest.topology = topology;
+    return OkStatus();
+  });
 }
 
 StatusOr<std::string> DataDirectory::BeginGeneration(bool is_fresh) {
@@ -199,78 +215,132 @@ StatusOr<std::string> DataDirectory::BeginGeneration(bool is_fresh) {
         std::to_string(manifest_.running->generation) + ", attempt " + std::to_string(manifest_.running->attempt) +
         "); resume it: run --streaming with --checkpoint_interval; or give it up: --fresh; or give another --data_dir");
   }
-  RemoveOtherGenerations();
-  MILLRACE_RETURN_IF_ERROR(MakeFolder(next_generation()));
-  return FolderOf(next_generation());
+  RemoveUnmentioned();
+  MILLRACE_RETURN_IF_ERROR(MakeGeneration(0));
+  return FolderOf(generation_);
 }
 
-Status DataDirectory::MakeCurrent(std::uint64_t generation, const std::string& mode, Timestamp now,
-                                  const std::optional<RunningGeneration>& running) {
-  MILLRACE_RETURN_IF_ERROR(base::PosixFileSystem().SyncFolder(FolderOf(generation)));
+Status DataDirectory::MakeCurrent(const std::string& mode, Timestamp now, bool is_finished) {
+  MILLRACE_RETURN_IF_ERROR(base::PosixFileSystem().SyncFolder(FolderOf(generation_)));
   MILLRACE_RETURN_IF_ERROR(base::PosixFileSystem().SyncFolder(path_));
-  DirectoryManifest next = manifest_;
-  next.generation = generation;
-  next.mode = mode;
-  next.written_at = now;
-  next.running = running;
-  MILLRACE_RETURN_IF_ERROR(WriteManifest(next));
-  manifest_ = next;
-  RemoveOtherGenerations();
+  MILLRACE_RETURN_IF_ERROR(Update([&](DirectoryManifest& manifest) {
+    if (BesideGeneration* mine = manifest.FindBeside(generation_)) {
+      mine->is_resumable = mine->is_resumable && !is_finished;
+      return OkStatus();
+    }
+    manifest.generation = generation_;
+    manifest.mode = mode;
+    manifest.written_at = now;
+    if (is_finished) manifest.running.reset();
+    return OkStatus();
+  }));
+  RemoveUnmentioned();
   return OkStatus();
 }
 
-Status DataDirectory::Promote(const std::string& mode, Timestamp now) {
-  return MakeCurrent(next_generation(), mode, now, std::nullopt);
+Status DataDirectory::Promote(const std::string& mode, Timestamp now) { return MakeCurrent(mode, now, true); }
+
+void DataDirectory::Abandon() { RemoveUnmentioned(); }
+
+StatusOr<GenerationOfRun> DataDirectory::BeginNext(
+    const GenerationStart& start, const std::function<Status(DirectoryManifest&, std::uint64_t)>& enter) {
+  MILLRACE_RETURN_IF_ERROR(MakeGeneration(start.after + 1));
+  const std::uint64_t generation = generation_;
+  Status begun = start.fill ? start.fill(FolderOf(generation)) : OkStatus();
+  if (begun.ok()) {
+    begun = Update([&](DirectoryManifest& manifest) {
+      if (manifest.Mentions(generation))
+        return AbortedError("another process has begun generation " + std::to_string(generation) + "; try again");
+      return enter(manifest, generation);
+    });
+  }
+  RemoveUnmentioned();  // one that was given up, or this one where it could not begin
+  MILLRACE_RETURN_IF_ERROR(begun);
+  return GenerationOfRun{.folder = FolderOf(generation), .generation = generation, .attempt = 1};
 }
 
-void DataDirectory::Abandon() { RemoveOtherGenerations(); }
+StatusOr<GenerationOfRun> DataDirectory::Resume(
+    std::uint64_t generation, const std::function<Status(DirectoryManifest&, std::uint64_t*)>& raise) {
+  const std::string folder = FolderOf(generation);
+  MILLRACE_ASSIGN_OR_RETURN(const bool exists, base::PosixFileSystem().Exists(folder));
+  if (!exists) return FailedPreconditionError(folder + ", which is to be resumed, is gone; start anew with --fresh");
+  MILLRACE_RETURN_IF_ERROR(TakeGeneration(generation));
+  GenerationOfRun run{.folder = folder, .generation = generation, .attempt = 0, .is_resumed = true};
+  MILLRACE_RETURN_IF_ERROR(Update([&](DirectoryManifest& manifest) { return raise(manifest, &run.attempt); }));
+  return run;
+}
 
 StatusOr<GenerationOfRun> DataDirectory::ResumeOrBeginGeneration(bool is_fresh, const GenerationStart& start) {
-  RemoveOtherGenerations();
-  DirectoryManifest next = manifest_;
-  const bool is_resumed = manifest_.running && !is_fresh;
-  if (is_resumed) {
-    const std::string folder = FolderOf(manifest_.running->generation);
-    MILLRACE_ASSIGN_OR_RETURN(const bool exists, base::PosixFileSystem().Exists(folder));
-    if (!exists) return FailedPreconditionError(folder + ", which is to be resumed, is gone; start anew with --fresh");
-    ++next.running->attempt;
-  } else {
-    next.running = {.generation = std::max(next_generation(), start.after + 1), .attempt = 1};
-    MILLRACE_RETURN_IF_ERROR(MakeFolder(next.running->generation));
-    const Status filled = start.fill ? start.fill(FolderOf(next.running->generation)) : OkStatus();
-    if (!filled.ok()) RemoveOtherGenerations();
-    MILLRACE_RETURN_IF_ERROR(filled);
+  RemoveUnmentioned();
+  if (!manifest_.running || is_fresh) {
+    return BeginNext(start, [](DirectoryManifest& manifest, std::uint64_t generation) {
+      manifest.running = {.generation = generation, .attempt = 1};
+      return OkStatus();
+    });
   }
-  MILLRACE_RETURN_IF_ERROR(WriteManifest(next));
-  manifest_ = next;
-  RemoveOtherGenerations();  // one that was given up
-  return GenerationOfRun{.folder = FolderOf(next.running->generation),
-                         .generation = next.running->generation,
-                         .attempt = next.running->attempt,
-                         .is_resumed = is_resumed};
+  const std::uint64_t resumed = manifest_.running->generation;
+  return Resume(resumed, [&](DirectoryManifest& manifest, std::uint64_t* attempt) {
+    if (!manifest.running || manifest.running->generation != resumed) {
+      return AbortedError("another generation was promoted just now; try again");
+    }
+    *attempt = ++manifest.running->attempt;
+    return OkStatus();
+  });
+}
+
+StatusOr<GenerationOfRun> DataDirectory::ResumeOrBeginReplay(bool is_fresh, const EventTimeRange& range,
+                                                             Timestamp now) {
+  RemoveUnmentioned();
+  std::uint64_t resumed = 0;
+  for (const BesideGeneration& other : manifest_.beside) {
+    if (other.purpose == BesideGeneration::kReplayed && other.is_resumable) resumed = other.generation;
+  }
+  if (resumed == 0 || is_fresh) {
+    // Whoever runs the one that is given up is found out here.
+    if (resumed > 0) MILLRACE_RETURN_IF_ERROR(DirectoryLock::Take(FolderOf(resumed), holder_).status());
+    return BeginNext({}, [&](DirectoryManifest& manifest, std::uint64_t generation) {
+      std::erase_if(manifest.beside, [&](const BesideGeneration& other) { return other.generation == resumed; });
+      manifest.beside.push_back({.generation = generation,
+                                 .attempt = 1,
+                                 .purpose = BesideGeneration::kReplayed,
+                                 .is_resumable = true,
+                                 .begun_at = now,
+                                 .range = range});
+      return OkStatus();
+    });
+  }
+  return Resume(resumed, [&](DirectoryManifest& manifest, std::uint64_t* attempt) {
+    BesideGeneration* mine = manifest.FindBeside(resumed);
+    if (mine == nullptr) return AbortedError("the replay was promoted or dropped just now; try again");
+    if (mine->range != range) {
+      return FailedPreconditionError("the replay that is to be gone on with reads " + mine->range.ToString() +
+                                     ", this one " + range.ToString() + "; give the same --from and --to, or --fresh");
+    }
+    *attempt = ++mine->attempt;
+    return OkStatus();
+  });
 }
 
 Status DataDirectory::NoteCheckpoint(Timestamp now) {
-  return manifest_.generation == 0 ? PromoteRunning(now) : OkStatus();
+  const bool is_first = manifest_.generation == 0 && manifest_.FindBeside(generation_) == nullptr;
+  return is_first ? PromoteRunning(now) : OkStatus();
 }
 
 Status DataDirectory::PromoteRunning(Timestamp now) {
-  if (!manifest_.running) return InternalError("no generation is running in " + path_);
-  return MakeCurrent(manifest_.running->generation, "streaming", now, manifest_.running);
+  if (generation_ == 0) return InternalError("no generation is running in " + path_);
+  return MakeCurrent("streaming", now, false);
 }
 
 Status DataDirectory::FinishRunning(Timestamp now) {
-  if (!manifest_.running) return InternalError("no generation is running in " + path_);
-  return MakeCurrent(manifest_.running->generation, "streaming", now, std::nullopt);
+  if (generation_ == 0) return InternalError("no generation is running in " + path_);
+  return MakeCurrent("streaming", now, true);
 }
 
 StatusOr<std::string> CheckpointFolderOf(const std::string& path) {
-  DataDirectory directory(path, nullptr);
-  MILLRACE_RETURN_IF_ERROR(directory.ReadManifest());
-  const DirectoryManifest& manifest = directory.manifest_;
+  MILLRACE_ASSIGN_OR_RETURN(const DirectoryManifest manifest, ReadDirectoryManifest(path));
   const std::uint64_t generation = manifest.running ? manifest.running->generation : manifest.generation;
   if (generation == 0) return NotFoundError("there are no checkpoints in " + path + ": no run has begun there");
-  return directory.FolderOf(generation) + "/checkpoints";
+  return GenerationFolder(path, generation) + "/checkpoints";
 }
 
 }  // namespace millrace::cli

@@ -44,6 +44,14 @@ StatusOr<std::int64_t> Write(const Invocation& invocation, const ViewDescriptor&
   return WriteParquet(connection, view, path);
 }
 
+StatusOr<std::int64_t> CopyToParquet(columnar::Connection& connection, const std::string& rows,
+                                     const std::string& compression, const std::string& path) {
+  const std::string file = columnar::QuoteLiteral(path);
+  MILLRACE_RETURN_IF_ERROR(
+      connection.Execute("COPY (" + rows + ") TO " + file + " (FORMAT parquet, COMPRESSION " + compression + ")"));
+  return connection.QueryInt64("SELECT count(*) FROM read_parquet(" + file + ")");
+}
+
 }  // namespace
 
 StatusOr<std::int64_t> WriteParquet(columnar::Connection& connection, const ViewDescriptor& view,
@@ -51,10 +59,15 @@ StatusOr<std::int64_t> WriteParquet(columnar::Connection& connection, const View
   MILLRACE_ASSIGN_OR_RETURN(const columnar::ViewColumns columns, columnar::ColumnsOfView(view));
   std::string order;
   for (const columnar::ViewColumn& column : columns.key) order += columnar::QuoteIdentifier(column.name) + ", ";
-  MILLRACE_RETURN_IF_ERROR(connection.Execute("COPY (SELECT * FROM " + columnar::QuoteIdentifier(view.name) +
-                                              " ORDER BY " + order + "window_start, window_end) TO " +
-                                              columnar::QuoteLiteral(path) + " (FORMAT parquet, COMPRESSION zstd)"));
-  return connection.QueryInt64("SELECT count(*) FROM read_parquet(" + columnar::QuoteLiteral(path) + ")");
+  return CopyToParquet(
+      connection,
+      "SELECT * FROM " + columnar::QuoteIdentifier(view.name) + " ORDER BY " + order + "window_start, window_end",
+      "zstd", path);
+}
+
+StatusOr<std::int64_t> WriteUnordered(columnar::Connection& connection, const std::string& name,
+                                      const std::string& path) {
+  return CopyToParquet(connection, "FROM " + columnar::QuoteIdentifier(name), "snappy", path);
 }
 
 StatusOr<int> ExportVerb(const Invocation& invocation, const Pipeline& pipeline) {

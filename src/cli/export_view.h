@@ -14,4 +14,8 @@ namespace millrace::cli {
 StatusOr<std::int64_t> WriteParquet(columnar::Connection& connection, const ViewDescriptor& view,
                                     const std::string& path);
 
+/// The same of a view or the table of dead letters in any order, which is quicker.
+StatusOr<std::int64_t> WriteUnordered(columnar::Connection& connection, const std::string& name,
+                                      const std::string& path);
+
 }  // namespace millrace::cli

@@ -10,6 +10,7 @@
 #include "base/status_macros.h"
 #include "cli/export_view.h"
 #include "cli/row_writer.h"
+#include "cli/run_results.h"
 #include "cli/sql_rows.h"
 #include "cli/verbs.h"
 #include "cli/view_rows.h"
@@ -130,11 +131,16 @@ StatusOr<std::string> LiveResults::Sql(const std::string& statement, const std::
   return text.Take();
 }
 
-StatusOr<std::int64_t> LiveResults::Export(const std::string& name, const std::string& path) {
-  MILLRACE_ASSIGN_OR_RETURN(const ViewDescriptor view, Find(name));
+StatusOr<std::int64_t> LiveResults::Export(const std::string& name, const std::string& path, bool is_unordered) {
   MILLRACE_ASSIGN_OR_RETURN(columnar::Connection connection, warehouse_.Connect());
   const Running running(*this, connection);
-  StatusOr<std::int64_t> rows = WriteParquet(connection, view, path);
+  StatusOr<std::int64_t> rows = 0;
+  if (name == kDeadLettersTable) {
+    rows = WriteUnordered(connection, name, path);
+  } else {
+    MILLRACE_ASSIGN_OR_RETURN(const ViewDescriptor view, Find(name));
+    rows = is_unordered ? WriteUnordered(connection, view.name, path) : WriteParquet(connection, view, path);
+  }
   if (running.expired()) return Expired();
   return rows;
 }

@@ -6,10 +6,12 @@
 #include <filesystem>
 #include <iostream>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "base/status_macros.h"
+#include "cli/directory_manifest.h"
 #include "cli/verbs.h"
 
 namespace millrace {
@@ -25,6 +27,8 @@ struct VerbHelp {
   std::string_view text;
 };
 constexpr std::string_view kPublish = "publish";
+constexpr std::string_view kReplay = "replay";
+constexpr std::string_view kGenerations = "generations";
 constexpr std::array kVerbs = {
     VerbHelp{"run", "--data_dir=DIR", "run the pipeline; its views take the place of those of the run before"},
     VerbHelp{"status", "--data_dir=DIR", "print what a run does, and what holds its windows open"},
@@ -38,6 +42,10 @@ constexpr std::array kVerbs = {
              "write the log's closed ranges to Parquet files; print, check or merge these"},
     VerbHelp{"stop", "--data_dir=DIR [--snapshot=FOLDER]", "end a running pipeline after a last checkpoint"},
     VerbHelp{"drain", "--data_dir=DIR [--close_windows]", "the same, or with its windows closed for good"},
+    VerbHelp{kReplay, "[pause|resume|cancel|wait] --data_dir=DIR",
+             "make the views anew from the archive and the log, beside those that are read, and take their place"},
+    VerbHelp{kGenerations, "list|diff A B|promote N|rollback|drop N --data_dir=DIR",
+             "print, compare, exchange or remove the results of runs and replays"},
     VerbHelp{"describe", "", "print the pipeline: steps, windows, coders, state, views"},
 };
 
@@ -46,6 +54,7 @@ std::string HelpText(const std::string& program, const Job& job, const OptionPar
   if (!job.description().empty()) text += job.description() + "\n\n";
   for (const VerbHelp& verb : kVerbs) {
     if (verb.name == kPublish && job.publishing() == nullptr) continue;
+    if ((verb.name == kReplay || verb.name == kGenerations) && job.topology() == nullptr) continue;
     const char* lead = &verb == kVerbs.data() ? "usage: " : "       ";
     text += lead + program + " " + std::string(verb.name) + (verb.arguments.empty() ? "" : " ");
     text += std::string(verb.arguments) + "\n         " + std::string(verb.text) + "\n";
@@ -86,16 +95,31 @@ StatusOr<int> Dispatch(cli::Invocation& invocation, const Job& job) {
     if (job.publishing() != nullptr) return cli::PublishVerb(invocation, *job.publishing());
     return cli::UsageError("this program publishes nothing: give its job what to publish, by Job::Publishes");
   }
+  if (invocation.verb == kReplay || invocation.verb == kGenerations) {
+    if (job.topology() == nullptr) {
+      return cli::UsageError(invocation.verb + " is for a topology, such as topology::Kappa; this job is a function");
+    }
+    invocation.pipeline.streaming = true;
+    if (invocation.verb == kReplay) {
+      PipelineOptions& options = invocation.pipeline;
+      if (invocation.output.from) options.read_from = invocation.output.from;
+      if (invocation.output.to) options.read_to = invocation.output.to;
+    }
+  }
   Pipeline pipeline;
   MILLRACE_RETURN_IF_ERROR(job.definition().Build(pipeline, invocation.pipeline));
   if (!invocation.pipeline.batch && ReadsAStream(pipeline)) invocation.pipeline.streaming = true;
   if (invocation.verb == "run") return cli::RunVerb(invocation, pipeline);
+  if (invocation.verb == kGenerations) return cli::GenerationsVerb(invocation, pipeline);
+  if (invocation.verb == kReplay) return cli::ReplayVerb(invocation, pipeline);
   if (invocation.verb == "query") return cli::QueryVerb(invocation, pipeline);
   if (invocation.verb == "export") return cli::ExportVerb(invocation, pipeline);
   return cli::DescribeVerb(invocation, pipeline);
 }
 
-StatusOr<int> ParseAndDispatch(cli::Invocation& invocation, const std::vector<std::string>& arguments, const Job& job) {
+StatusOr<int> ParseAndDispatch(cli::Invocation& invocation, const std::vector<std::string>& arguments,
+                               const NamedJob& named) {
+  const Job& job = named.job;
   OptionParser parser;
   job.definition().AddOptions(parser);
   parser.Add("Options of every pipeline", &invocation.pipeline);
@@ -103,6 +127,7 @@ StatusOr<int> ParseAndDispatch(cli::Invocation& invocation, const std::vector<st
   parser.Add("Options of the server of a run", &invocation.serve);
   parser.Add("Options of archive", &invocation.archive);
   if (job.publishing() != nullptr) parser.Add("Options of publish", &invocation.publish);
+  if (job.topology() != nullptr) parser.Add("Options of replay", &invocation.replay);
   MILLRACE_RETURN_IF_ERROR(parser.Check());
   if (HasOption(arguments, "--help", "-h") || (!arguments.empty() && arguments[0] == "help")) {
     std::cout << HelpText(invocation.program, job, parser);
@@ -120,22 +145,45 @@ StatusOr<int> ParseAndDispatch(cli::Invocation& invocation, const std::vector<st
   }
   invocation.verb = (*others)[0];
   if (invocation.pipeline.topic.empty()) invocation.pipeline.topic = invocation.JobName();
+  invocation.pipeline.topology = named.name;
+  invocation.topology = job.topology();
   invocation.arguments.assign(others->begin() + 1, others->end());
   return Dispatch(invocation, job);
 }
 
-}  // namespace
-
-int Main(int argc, char** argv, Job job) {
-  cli::Invocation invocation;
-  invocation.program = argc > 0 ? std::filesystem::path(argv[0]).filename().string() : "program";
-  const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
-  StatusOr<int> code = 0;
-  try {
-    code = ParseAndDispatch(invocation, arguments, job);
-  } catch (const std::exception& error) {
-    code = UnknownError(std::string("the program failed: ") + error.what());
+// The value of an option that decides how the others are read; empty where it is not given.
+std::string ValueOf(const std::vector<std::string>& arguments, std::string_view name, std::string_view camel_case) {
+  std::string value;
+  for (std::size_t i = 0; i < arguments.size() && arguments[i] != "--"; ++i) {
+    for (const std::string_view spelling : {name, camel_case}) {
+      const std::string option = "--" + std::string(spelling);
+      if (arguments[i].starts_with(option + "=")) value = arguments[i].substr(option.size() + 1);
+      if (arguments[i] == option && i + 1 < arguments.size()) value = arguments[i + 1];
+    }
   }
+  return value;
+}
+
+StatusOr<const NamedJob*> ChooseJob(const std::vector<NamedJob>& jobs, const std::vector<std::string>& arguments) {
+  std::string wanted = ValueOf(arguments, "topology", "topology");
+  const bool is_given = !wanted.empty();
+  const std::string data_dir = ValueOf(arguments, "data_dir", "dataDir");
+  if (!is_given && !data_dir.empty()) {
+    // What is wrong with the directory the verb finds out, and says.
+    const StatusOr<cli::DirectoryManifest> manifest = cli::ReadDirectoryManifest(data_dir);
+    if (manifest.ok()) wanted = manifest->topology;
+  }
+  if (wanted.empty()) return &jobs.front();
+  std::string names;
+  for (const NamedJob& job : jobs) {
+    if (job.name == wanted) return &job;
+    names += (names.empty() ? "" : ", ") + job.name;
+  }
+  return cli::UsageError((is_given ? "--topology=" + wanted : "the topology " + wanted + " of " + data_dir) +
+                         ": this program has " + names);
+}
+
+int Finish(const cli::Invocation& invocation, const StatusOr<int>& code) {
   std::cout << std::flush;
   if (code.ok()) {
     if (std::cout) return *code;
@@ -145,5 +193,32 @@ int Main(int argc, char** argv, Job job) {
   std::cerr << invocation.program << ": " << cli::MessageOf(code.status()) << "\n";
   return cli::IsUsageError(code.status()) ? kExitUsage : kExitFailed;
 }
+
+int MainOf(int argc, char** argv, const std::vector<NamedJob>& jobs) {
+  cli::Invocation invocation;
+  invocation.program = argc > 0 ? std::filesystem::path(argv[0]).filename().string() : "program";
+  const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  StatusOr<int> code = 0;
+  try {
+    const StatusOr<const NamedJob*> job = ChooseJob(jobs, arguments);
+    if (job.ok()) {
+      code = ParseAndDispatch(invocation, arguments, **job);
+    } else {
+      code = job.status();
+    }
+  } catch (const std::exception& error) {
+    code = UnknownError(std::string("the program failed: ") + error.what());
+  }
+  return Finish(invocation, code);
+}
+
+}  // namespace
+
+int Main(int argc, char** argv, Job job) {
+  const std::string name = job.topology() != nullptr ? job.topology()->name : "pipeline";
+  return MainOf(argc, argv, {{.name = name, .job = std::move(job)}});
+}
+
+int Main(int argc, char** argv, std::initializer_list<NamedJob> jobs) { return MainOf(argc, argv, jobs); }
 
 }  // namespace millrace

@@ -40,9 +40,10 @@ StatusOr<int> QueryVerb(const Invocation& invocation, const Pipeline& pipeline) 
   if (answered) return 0;
   MILLRACE_ASSIGN_OR_RETURN(const DataDirectory directory, OpenResults(invocation));
   MILLRACE_ASSIGN_OR_RETURN(const auto store,
-                            io_rocksdb::RocksdbViewStore::Open({.path = LookupPath(directory.CurrentFolder())}));
+                            io_rocksdb::RocksdbViewStore::Open({.path = LookupPath(directory.ReadFolder())}));
   MILLRACE_RETURN_IF_ERROR(store->Declare(view));
   MILLRACE_RETURN_IF_ERROR(PrintViewRows(*store, view, request, std::cout));
+  TellGeneration(invocation, directory.generation());
   return 0;
 }
 

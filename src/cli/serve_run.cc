@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "base/status_macros.h"
+#include "cli/ask_run.h"
+#include "cli/directory_manifest.h"
 #include "cli/live_results.h"
 #include "cli/log_positions.h"
 #include "millrace/runner/main.h"
@@ -15,16 +17,31 @@ namespace {
 
 constexpr const char* kOff = "off";
 
+// Nothing where the process that is asked is to answer: it has the generation that is read, or no results at all.
+std::optional<StatusOr<server::HttpResponse>> AskElsewhere(const std::string& data_dir, std::uint64_t own,
+                                                           bool has_data, const server::HttpRequest& request) {
+  const StatusOr<DirectoryManifest> manifest = ReadDirectoryManifest(data_dir);
+  if (!manifest.ok()) return StatusOr<server::HttpResponse>(manifest.status());
+  const std::uint64_t read = manifest->running ? manifest->running->generation : manifest->generation;
+  if (read == own || manifest->FindBeside(own) == nullptr) return std::nullopt;
+  if (std::optional<server::HttpResponse> answer = AskGeneration(data_dir, read, request)) return *std::move(answer);
+  if (!has_data) return std::nullopt;
+  return StatusOr<server::HttpResponse>(
+      FailedPreconditionError("generation " + std::to_string(read) +
+                              " is read, which no process runs; this one has generation " + std::to_string(own)));
+}
+
 }  // namespace
 
 StatusOr<std::unique_ptr<server::Server>> StartServer(const Invocation& invocation, const ServedRun& run,
                                                       RunOptions* options) {
   server::ServerOptions server{.serve = invocation.serve,
                                .data_dir = invocation.pipeline.data_dir,
+                               .folder = run.folder,
                                .program = invocation.program,
                                .version = std::string(kVersion)};
   if (!server.serve.http) server.serve.http = options->streaming ? "0" : kOff;
-  if (server.data_dir.empty() && server.serve.http == kOff) return std::unique_ptr<server::Server>();
+  if (server.folder.empty() && server.serve.http == kOff) return std::unique_ptr<server::Server>();
   server.status = std::make_shared<StatusBoard>();
   server.status->Add([job = invocation.JobName(), generation = run.generation](RunStatus& status) {
     status.job = job;
@@ -39,6 +56,14 @@ StatusOr<std::unique_ptr<server::Server>> StartServer(const Invocation& invocati
   }
   if (run.results != nullptr && options->streaming) {
     server.data = std::make_shared<LiveResults>(*run.views, run.results->lookup(), run.results->warehouse());
+  }
+  server.generation = run.generation;
+  server.actions = run.actions;
+  if (!server.data_dir.empty()) {
+    server.elsewhere = [data_dir = server.data_dir, own = run.generation,
+                        has_data = server.data != nullptr](const server::HttpRequest& request) {
+      return AskElsewhere(data_dir, own, has_data, request);
+    };
   }
   options->status = server.status;
   StatusOr<std::unique_ptr<server::Server>> started = server::Server::Start(server);

@@ -1,7 +1,10 @@
 // The server that a run brings with it: what it is told of the run.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "cli/run_results.h"
@@ -13,9 +16,11 @@ namespace millrace::cli {
 
 /// What the server of a run is made of.
 struct ServedRun {
+  std::string folder = {};  // that has the local socket; empty: none
   std::uint64_t generation = 0;
   const std::vector<ViewDescriptor>* views = nullptr;
-  RunResults* results = nullptr;  // null: nothing is kept
+  RunResults* results = nullptr;                                               // null: nothing is kept
+  std::map<std::string, std::function<StatusOr<std::string>()>> actions = {};  // see `ServerOptions`
 };
 
 /// Serves the run that `options` describe, and makes its runner publish its status. A streaming run opens a port unless

@@ -15,9 +15,25 @@ namespace millrace::cli {
 
 namespace {
 
+// The process that the status is of: that of the generation which was asked for, or else the run, or whoever has what
+// is read.
+StatusOr<server::HttpResponse> AskProcess(const std::string& data_dir, const std::optional<std::uint64_t>& generation) {
+  const server::HttpRequest request{.path = "/v1/status"};
+  if (!generation) {
+    StatusOr<server::HttpResponse> response = server::AskServer(data_dir, request);
+    if (response.ok()) return response;
+  }
+  MILLRACE_ASSIGN_OR_RETURN(const DirectoryManifest manifest, ReadDirectoryManifest(data_dir));
+  const std::uint64_t wanted = generation.value_or(manifest.generation);
+  StatusOr<server::HttpResponse> response = server::AskServer(GenerationFolder(data_dir, wanted), request);
+  if (response.ok() || !manifest.running || manifest.running->generation != wanted) return response;
+  return server::AskServer(data_dir, request);
+}
+
 // Nothing where no run answers.
-StatusOr<std::optional<std::string>> AskRun(const std::string& data_dir, bool as_json) {
-  const StatusOr<server::HttpResponse> response = server::AskServer(data_dir, {.path = "/v1/status"});
+StatusOr<std::optional<std::string>> AskRun(const std::string& data_dir, const std::optional<std::uint64_t>& generation,
+                                            bool as_json) {
+  const StatusOr<server::HttpResponse> response = AskProcess(data_dir, generation);
   if (!response.ok()) return std::optional<std::string>();
   MILLRACE_RETURN_IF_ERROR(server::StatusOfResponse(*response));
   if (as_json) return std::optional(response->body);
@@ -59,7 +75,8 @@ StatusOr<int> StatusVerb(const Invocation& invocation) {
   if (format != "table" && format != "json") return UsageError("--format=" + format + ": give table or json");
   const std::string& data_dir = invocation.pipeline.data_dir;
   if (data_dir.empty()) return UsageError("say of what: " + invocation.program + " status --data_dir=DIR");
-  MILLRACE_ASSIGN_OR_RETURN(const std::optional<std::string> answer, AskRun(data_dir, format == "json"));
+  MILLRACE_ASSIGN_OR_RETURN(const std::optional<std::string> answer,
+                            AskRun(data_dir, invocation.output.generation, format == "json"));
   if (answer) {
     std::cout << *answer;
     return 0;

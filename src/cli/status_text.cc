@@ -84,10 +84,20 @@ std::string Line(const char* name, const std::string& value) {
   return text + value + "\n";
 }
 
+// "reading, 45 % of 3,033,007 records, 12s left; promoted when_equal".
+std::string ReplayText(const ReplayStatus& replay) {
+  std::string text = replay.state + ", " + std::to_string(static_cast<int>(replay.fraction * 100)) + " % of " +
+                     Count(replay.positions) + " records";
+  if (replay.left && replay.fraction < 1) text += ", " + Span(*replay.left) + " left";
+  text += "; promote " + replay.promote;
+  return replay.refusal.empty() ? text : text + ": " + replay.refusal;
+}
+
 std::string HeadText(const server::ServerStatus& status, const RunStatus& run) {
   std::string text = Line(
       "job", run.job + ", " + run.mode + ", " + run.state + (run.failure.empty() ? std::string() : ": " + run.failure));
-  text += Line("process", "`" + status.program + " run` (pid " + std::to_string(status.pid) + "), for " +
+  const std::string verb = run.replay ? " replay" : " run";
+  text += Line("process", "`" + status.program + verb + "` (pid " + std::to_string(status.pid) + "), for " +
                               Span(status.now - run.started_at) +
                               (status.url.empty() ? std::string() : ", at " + status.url));
   if (run.generation > 0) {
@@ -98,6 +108,7 @@ std::string HeadText(const server::ServerStatus& status, const RunStatus& run) {
                            Rate(run.rate.over_60s) + " over 60 s");
   text += Line("watermark", WatermarkText(run.watermark));
   if (!run.holds.empty() && run.watermark < Timestamp::Max()) text += Line("held back", "by " + HoldsText(run.holds));
+  if (run.replay) text += Line("replay", ReplayText(*run.replay));
   if (run.state_bytes > 0) text += Line("state", Bytes(run.state_bytes));
   if (run.age > std::chrono::seconds(5)) text += Line("note", "these figures are " + Span(run.age) + " old");
   return text;

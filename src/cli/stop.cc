@@ -19,11 +19,20 @@ Status NoRun(const std::string& path) {
   return FailedPreconditionError("no run holds the data directory " + path + ", so there is none to stop");
 }
 
-// Until the process that held the directory has let go of it.
-Status Await(const std::string& path, const DirectoryHolder& run, Duration limit) {
+// The folder whose lock the process holds that is to be stopped: that of the generation which was asked for; or else
+// the run's, or that of the generation which is read.
+StatusOr<std::string> FolderToStop(const Invocation& invocation) {
+  const std::string& path = invocation.pipeline.data_dir;
+  if (!invocation.output.generation && DirectoryLock::HolderOf(path)) return path;
+  MILLRACE_ASSIGN_OR_RETURN(const DirectoryManifest manifest, ReadDirectoryManifest(path));
+  return GenerationFolder(path, invocation.output.generation.value_or(manifest.generation));
+}
+
+// Until the process that held the folder has let go of it.
+Status Await(const std::string& folder, const DirectoryHolder& run, Duration limit) {
   const auto deadline = std::chrono::steady_clock::now() + limit;
   while (true) {
-    const std::optional<DirectoryHolder> holder = DataDirectory::HolderOf(path);
+    const std::optional<DirectoryHolder> holder = DirectoryLock::HolderOf(folder);
     if (!holder || holder->pid != run.pid || holder->since != run.since) return OkStatus();
     if (std::chrono::steady_clock::now() >= deadline) {
       return DeadlineExceededError(run.ToString() + " has been asked to stop, but has not ended within " +
@@ -39,13 +48,14 @@ Status SignalRun(const Invocation& invocation, int signal, DirectoryHolder* run)
   if (path.empty()) {
     return UsageError("say which run: " + invocation.program + " " + invocation.verb + " --data_dir=DIR");
   }
-  const std::optional<DirectoryHolder> holder = DataDirectory::HolderOf(path);
-  if (!holder || holder->verb != "run") return NoRun(path);
+  MILLRACE_ASSIGN_OR_RETURN(const std::string folder, FolderToStop(invocation));
+  const std::optional<DirectoryHolder> holder = DirectoryLock::HolderOf(folder);
+  if (!holder || !holder->RunsAPipeline()) return NoRun(path);
   if (::kill(static_cast<pid_t>(holder->pid), signal) != 0) {
     return PermissionDeniedError("cannot signal " + holder->ToString() + "; is it another user's?");
   }
   *run = *holder;
-  return Await(path, *holder, invocation.output.timeout);
+  return Await(folder, *holder, invocation.output.timeout);
 }
 
 // Copies what the run has left: also of one that has failed, whose generation does not hold the results yet.

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <string_view>
+#include <utility>
 
 namespace millrace::cli {
 
@@ -32,8 +33,9 @@ extern "C" void TakeCloseSignal(int) {
 
 }  // namespace
 
-StopSignals::StopSignals()
-    : stop_(std::make_shared<std::atomic<bool>>(false)), close_windows_(std::make_shared<std::atomic<bool>>(false)) {
+StopSignals::StopSignals(std::shared_ptr<std::atomic<bool>> stop)
+    : stop_(stop != nullptr ? std::move(stop) : std::make_shared<std::atomic<bool>>(false)),
+      close_windows_(std::make_shared<std::atomic<bool>>(false)) {
   received = 0;
   stop_flag = stop_.get();
   close_flag = close_windows_.get();

@@ -12,7 +12,8 @@ namespace millrace::cli {
 /// Takes the signals over as long as it lives. One at a time in a process.
 class StopSignals {
  public:
-  StopSignals();
+  /// `stop`: where others say so too; null: nobody does.
+  explicit StopSignals(std::shared_ptr<std::atomic<bool>> stop = nullptr);
   ~StopSignals();
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;

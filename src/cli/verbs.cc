@@ -51,6 +51,15 @@ std::vector<ViewDescriptor> ViewsOf(const Pipeline& pipeline) {
   return views;
 }
 
+StatusOr<std::vector<ViewDescriptor>> ViewsOfTopology(const Invocation& invocation, const Pipeline& pipeline) {
+  if (invocation.topology == nullptr || invocation.topology->views.empty()) return ViewsOf(pipeline);
+  std::vector<ViewDescriptor> views;
+  for (const std::string& name : invocation.topology->views) {
+    MILLRACE_ASSIGN_OR_RETURN(views.emplace_back(), FindView(pipeline, name));
+  }
+  return views;
+}
+
 StatusOr<ViewDescriptor> FindView(const Pipeline& pipeline, const std::string& name) {
   const std::vector<ViewDescriptor> views = ViewsOf(pipeline);
   std::string names;
@@ -73,7 +82,9 @@ StatusOr<DataDirectory> OpenResults(const Invocation& invocation) {
   if (invocation.pipeline.data_dir.empty()) {
     return UsageError("say where the results are: " + invocation.program + " " + invocation.verb + " --data_dir=DIR");
   }
-  return DataDirectory::OpenForReading(invocation.pipeline.data_dir, ThisProcess(invocation));
+  const std::string& data_dir = invocation.pipeline.data_dir;
+  if (!invocation.output.generation) return DataDirectory::OpenForReading(data_dir, ThisProcess(invocation));
+  return DataDirectory::OpenGeneration(data_dir, ThisProcess(invocation), *invocation.output.generation);
 }
 
 StatusOr<int> DescribeVerb(const Invocation& invocation, const Pipeline& pipeline) {

@@ -1,6 +1,7 @@
 // The verbs of every program's command line. Each gives the process's exit code or the status of its failure.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,7 @@ struct OutputOptions {
   std::string snapshot;
   bool close_windows = false;
   Duration timeout = std::chrono::minutes(5);
+  std::optional<std::uint64_t> generation;
 
   static constexpr OptionHelp kOptionHelp[] = {
       {"format", "how query, sql, status and checkpoints print: table, json (an object per line) or csv"},
@@ -34,7 +36,8 @@ struct OutputOptions {
       {"overwrite", "export: replace a file that exists"},
       {"snapshot", "stop: copy the run's last checkpoint to this folder, to begin from it later"},
       {"close_windows", "drain: let the open windows fire, as if the input had ended; the run is then done"},
-      {"timeout", "stop and drain: how long to wait for the run to end"},
+      {"timeout", "stop, drain and replay wait: how long to wait"},
+      {"generation", "query, sql, export, status and stop: this generation, not the one that is read"},
   };
 };
 
@@ -55,6 +58,29 @@ struct ArchiveVerbOptions {
   };
 };
 
+}  // namespace millrace::cli
+
+namespace millrace::archive {
+struct ArchiverOptions;
+}
+
+namespace millrace::cli {
+
+/// Options of `replay`.
+struct ReplayOptions {
+  std::string promote = "when_caught_up";
+  double read_rate = 0;
+  std::int32_t nice = 10;
+
+  static constexpr OptionHelp kOptionHelp[] = {
+      {"promote",
+       "replay: when the new generation is read: never, when_caught_up, when_equal (cell by cell, but for late events) "
+       "or when_expected=FILE (of SQL statements, none of which may give a row)"},
+      {"read_rate", "replay: so many events per second at most; 0: as many as it can"},
+      {"nice", "replay: by how much it gives way to the run beside it, from 0 to 19"},
+  };
+};
+
 /// A command line that was read.
 struct Invocation {
   std::string program;
@@ -65,6 +91,8 @@ struct Invocation {
   server::ServeOptions serve;
   ArchiveVerbOptions archive;
   PublishOptions publish;
+  ReplayOptions replay;
+  std::shared_ptr<const detail::TopologyDescription> topology;  // null for a job without one
 
   std::string JobName() const { return pipeline.job_name.empty() ? program : pipeline.job_name; }
 };
@@ -87,13 +115,19 @@ StatusOr<int> ArchiveVerb(const Invocation& invocation);
 StatusOr<int> CheckpointsVerb(const Invocation& invocation);
 StatusOr<int> StopVerb(const Invocation& invocation);
 StatusOr<int> DrainVerb(const Invocation& invocation);
+StatusOr<int> ReplayVerb(const Invocation& invocation, Pipeline& pipeline);
+StatusOr<int> GenerationsVerb(const Invocation& invocation, const Pipeline& pipeline);
 StatusOr<int> PublishVerb(const Invocation& invocation, const Publishing& publishing);
 StatusOr<int> DescribeVerb(const Invocation& invocation, const Pipeline& pipeline);
 
 /// The views of a pipeline, in the order of its graph.
 std::vector<ViewDescriptor> ViewsOf(const Pipeline& pipeline);
+/// Those that the topology names, or all. INVALID_ARGUMENT for a name that the pipeline does not have.
+StatusOr<std::vector<ViewDescriptor>> ViewsOfTopology(const Invocation& invocation, const Pipeline& pipeline);
 /// The view of that name; INVALID_ARGUMENT lists those that there are.
 StatusOr<ViewDescriptor> FindView(const Pipeline& pipeline, const std::string& name);
+/// How a topic of the data directory is archived.
+archive::ArchiverOptions ArchiverOptionsOf(const Invocation& invocation, const std::string& topic);
 /// This process, for the lock file.
 DirectoryHolder ThisProcess(const Invocation& invocation);
 /// Takes the data directory to read from it.

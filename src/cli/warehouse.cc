@@ -33,7 +33,7 @@ StatusOr<columnar::Connection> OpenWarehouse(const Invocation& invocation, const
   const auto cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   MILLRACE_ASSIGN_OR_RETURN(
       const columnar::Database database,
-      columnar::Database::Open({.path = WarehousePath(directory.CurrentFolder()),
+      columnar::Database::Open({.path = WarehousePath(directory.ReadFolder()),
                                 .threads = invocation.pipeline.threads > 0 ? invocation.pipeline.threads : cores,
                                 .memory_limit_mib = MemoryMib(),
                                 .temp_directory = temp.empty() ? temp : temp + "/duckdb",
@@ -55,6 +55,7 @@ StatusOr<int> SqlVerb(const Invocation& invocation) {
   MILLRACE_ASSIGN_OR_RETURN(const DataDirectory directory, OpenResults(invocation));
   MILLRACE_ASSIGN_OR_RETURN(columnar::Connection connection, OpenWarehouse(invocation, directory));
   MILLRACE_RETURN_IF_ERROR(PrintSqlRows(connection, invocation.arguments[0], invocation.output.format, std::cout));
+  TellGeneration(invocation, directory.generation());
   return 0;
 }
 

@@ -142,6 +142,10 @@ Status ParquetWriter::Append(const void* rows, std::size_t stride, std::size_t c
 
 std::uint64_t ParquetWriter::row_count() const { return impl_->row_count; }
 
+void ParquetWriter::AddMetadata(std::string key, std::string value) {
+  impl_->options.metadata.emplace_back(std::move(key), std::move(value));
+}
+
 Status ParquetWriter::Close() {
   if (impl_->is_closed) return FailedPreconditionError("Parquet file " + impl_->path + " is closed already");
   impl_->is_closed = true;

@@ -42,6 +42,9 @@ class ParquetWriter {
   /// The number of rows appended so far.
   std::uint64_t row_count() const;
 
+  /// Adds to the key-value metadata of the file, before `Close`.
+  void AddMetadata(std::string key, std::string value);
+
   /// Writes the file and makes it visible and durable under its name. Once.
   Status Close();
 

@@ -309,10 +309,14 @@ StatusOr<HttpResponse> SendToSocket(const std::string& socket_path, const HttpRe
   if (!result) {
     return UnavailableError("the server at " + socket_path + " does not answer: " + httplib::to_string(result.error()));
   }
-  return HttpResponse{.status = result->status,
-                      .content_type = result->get_header_value("Content-Type"),
-                      .body = result->body,
-                      .headers = {}};
+  HttpResponse response{.status = result->status,
+                        .content_type = result->get_header_value("Content-Type"),
+                        .body = result->body,
+                        .headers = {}};
+  if (result->has_header(kGenerationHeader)) {
+    response.headers[kGenerationHeader] = result->get_header_value(kGenerationHeader);
+  }
+  return response;
 }
 
 }  // namespace millrace::server

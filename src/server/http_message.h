@@ -9,6 +9,9 @@
 
 namespace millrace::server {
 
+/// The header of a response that names the generation which its rows come from.
+inline constexpr const char* kGenerationHeader = "Millrace-Generation";
+
 /// One request. Names of headers are in lower case.
 struct HttpRequest {
   std::string method = "GET";

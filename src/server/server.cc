@@ -83,6 +83,7 @@ struct Server::Impl {
   std::optional<HttpResponse> Refusal(const HttpRequest& request) const;
   ServerStatus CurrentStatus() const;
   HttpResponse Health() const;
+  HttpResponse AnswerData(const HttpRequest& request) const;
   HttpResponse AnswerQuery(const HttpRequest& request) const;
   HttpResponse AnswerSql(const HttpRequest& request) const;
   HttpResponse AnswerExport(const HttpRequest& request) const;
@@ -102,9 +103,9 @@ Status Server::Impl::Configure() {
 }
 
 Status Server::Impl::ListenOnSocket() {
-  if (options.data_dir.empty()) return OkStatus();
-  // This process holds the directory, so a socket that is there belongs to one that was killed.
-  const std::string path = SocketPathOf(options.data_dir);
+  if (options.folder.empty()) return OkStatus();
+  // This process holds the folder, so a socket that is there belongs to one that was killed.
+  const std::string path = SocketPathOf(options.folder);
   std::error_code error;
   std::filesystem::remove(path, error);
   if (error) return UnavailableError("cannot remove the socket of an earlier run, " + path + ": " + error.message());
@@ -130,10 +131,10 @@ Status Server::Impl::ListenOnPort() {
 }
 
 Status Server::Impl::WriteServerFile() const {
-  if (options.data_dir.empty()) return OkStatus();
+  if (options.folder.empty()) return OkStatus();
   const ServerFile file{
-      .pid = ::getpid(), .url = url, .socket = SocketPathOf(options.data_dir), .started_at = started_at};
-  return base::ReplaceFile(base::PosixFileSystem(), ServerFileOf(options.data_dir), json::Write(file) + "\n");
+      .pid = ::getpid(), .url = url, .socket = SocketPathOf(options.folder), .started_at = started_at};
+  return base::ReplaceFile(base::PosixFileSystem(), ServerFileOf(options.folder), json::Write(file) + "\n");
 }
 
 // Nothing for a request that may be answered.
@@ -157,23 +158,52 @@ std::optional<HttpResponse> Server::Impl::Refusal(const HttpRequest& request) co
 HttpResponse Server::Impl::Answer(const HttpRequest& request) const {
   if (std::optional<HttpResponse> refusal = Refusal(request)) return *std::move(refusal);
   const bool is_read = request.method == "GET" || request.method == "HEAD";
-  const bool is_post = request.path == "/v1/sql" || request.path == "/v1/export";
+  const auto action = options.actions.find(request.path);
+  const bool is_action = action != options.actions.end();
+  const bool is_post = request.path == "/v1/sql" || request.path == "/v1/export" || is_action;
   if (is_post ? request.method != "POST" : !is_read) {
     HttpResponse response = ErrorResponse(InvalidArgumentError(request.path + " does not know " + request.method));
     response.status = 405;
     response.headers["Allow"] = is_post ? "POST" : "GET, HEAD";
     return response;
   }
+  if (is_post && !request.is_local) {
+    return ErrorResponse(
+        PermissionDeniedError(request.path + " is answered through the socket in the data directory only"));
+  }
+  if (is_action) {
+    StatusOr<std::string> done = action->second();
+    return done.ok() ? TextResponse(*std::move(done)) : ErrorResponse(done.status());
+  }
   if (request.path == "/v1/status") {
     return {.status = 200, .body = json::Write(CurrentStatus()) + "\n", .headers = {}};
   }
   if (request.path == "/metrics") return TextResponse(MetricsText(CurrentStatus()), kMetricsContentType);
   if (request.path == "/healthz") return Health();
-  if (request.path == "/v1/query") return AnswerQuery(request);
-  if (request.path == "/v1/sql") return AnswerSql(request);
-  if (request.path == "/v1/export") return AnswerExport(request);
+  if (request.path == "/v1/query" || request.path == "/v1/sql" || request.path == "/v1/export") {
+    return AnswerData(request);
+  }
   return ErrorResponse(
       NotFoundError("there is nothing at " + request.path + "; there is: /v1/status, /v1/query, /metrics, /healthz"));
+}
+
+HttpResponse Server::Impl::AnswerData(const HttpRequest& request) const {
+  const std::string own = std::to_string(options.generation);
+  const std::string wanted = QueryValue(request, "generation", "");
+  if (!wanted.empty() && wanted != own) {
+    return ErrorResponse(Status(StatusCode::kAborted, "this process has generation " + own + ", not " + wanted));
+  }
+  if (wanted.empty() && options.elsewhere) {
+    if (std::optional<StatusOr<HttpResponse>> answer = options.elsewhere(request)) {
+      return answer->ok() ? **std::move(answer) : ErrorResponse(answer->status());
+    }
+  }
+  if (options.data == nullptr) return ErrorResponse(FailedPreconditionError(options.why_no_data));
+  HttpResponse response = request.path == "/v1/query" ? AnswerQuery(request)
+                          : request.path == "/v1/sql" ? AnswerSql(request)
+                                                      : AnswerExport(request);
+  response.headers[kGenerationHeader] = own;
+  return response;
 }
 
 ServerStatus Server::Impl::CurrentStatus() const {
@@ -202,31 +232,23 @@ HttpResponse Server::Impl::Health() const {
 }
 
 HttpResponse Server::Impl::AnswerQuery(const HttpRequest& request) const {
-  if (options.data == nullptr) return ErrorResponse(FailedPreconditionError(options.why_no_data));
   const StatusOr<ViewRequest> asked = ViewRequestOf(request);
   if (!asked.ok()) return ErrorResponse(asked.status());
   StatusOr<std::string> rows = options.data->Query(*asked, kResultBytesMax);
   return rows.ok() ? TextResponse(*std::move(rows), ContentTypeOf(asked->format)) : ErrorResponse(rows.status());
 }
 
-// SQL reads files too, so it is only for who could read them anyway.
+// It reads files too, so it is only for who could read them anyway: for the local socket.
 HttpResponse Server::Impl::AnswerSql(const HttpRequest& request) const {
-  if (!request.is_local) {
-    return ErrorResponse(PermissionDeniedError("SQL is answered through the socket in the data directory only"));
-  }
-  if (options.data == nullptr) return ErrorResponse(FailedPreconditionError(options.why_no_data));
   const std::string format = QueryValue(request, "format", "json");
   StatusOr<std::string> rows = options.data->Sql(request.body, format, kResultBytesMax);
   return rows.ok() ? TextResponse(*std::move(rows), ContentTypeOf(format)) : ErrorResponse(rows.status());
 }
 
-// It writes with the rights of this process.
+// It writes with the rights of this process: for the local socket.
 HttpResponse Server::Impl::AnswerExport(const HttpRequest& request) const {
-  if (!request.is_local) {
-    return ErrorResponse(PermissionDeniedError("a view is exported through the socket in the data directory only"));
-  }
-  if (options.data == nullptr) return ErrorResponse(FailedPreconditionError(options.why_no_data));
-  const StatusOr<std::int64_t> rows = options.data->Export(QueryValue(request, "view", ""), request.body);
+  const StatusOr<std::int64_t> rows = options.data->Export(QueryValue(request, "view", ""), request.body,
+                                                            QueryValue(request, "order", "") == "none");
   return rows.ok() ? TextResponse(std::to_string(*rows) + "\n") : ErrorResponse(rows.status());
 }
 
@@ -250,19 +272,19 @@ Server::~Server() {
   if (impl_->options.data != nullptr) impl_->options.data->Cancel();
   impl_->port.reset();
   impl_->socket.reset();
-  if (impl_->options.data_dir.empty()) return;
+  if (impl_->options.folder.empty()) return;
   std::error_code ignored;  // the next run replaces what is left
-  std::filesystem::remove(SocketPathOf(impl_->options.data_dir), ignored);
-  std::filesystem::remove(ServerFileOf(impl_->options.data_dir), ignored);
+  std::filesystem::remove(SocketPathOf(impl_->options.folder), ignored);
+  std::filesystem::remove(ServerFileOf(impl_->options.folder), ignored);
 }
 
 const std::string& Server::url() const { return impl_->url; }
 
-std::string SocketPathOf(const std::string& data_dir) { return data_dir + "/server.sock"; }
-std::string ServerFileOf(const std::string& data_dir) { return data_dir + "/server.json"; }
+std::string SocketPathOf(const std::string& folder) { return folder + "/server.sock"; }
+std::string ServerFileOf(const std::string& folder) { return folder + "/server.json"; }
 
-StatusOr<HttpResponse> AskServer(const std::string& data_dir, const HttpRequest& request) {
-  return SendToSocket(SocketPathOf(data_dir), request, kAskTimeout);
+StatusOr<HttpResponse> AskServer(const std::string& folder, const HttpRequest& request) {
+  return SendToSocket(SocketPathOf(folder), request, kAskTimeout);
 }
 
 }  // namespace millrace::server

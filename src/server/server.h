@@ -9,9 +9,15 @@
 // | GET /v1/query     | rows of a view: view, key (repeated), from, to, limit, format                           |
 // | POST /v1/sql      | the local socket only: runs the body, one statement; format                             |
 // | POST /v1/export   | the local socket only: writes a view to the Parquet file that the body names            |
+// | POST ACTION       | the local socket only: what `ServerOptions::actions` adds                               |
+//
+// Rows come from one generation, which the header Millrace-Generation names. A request with `generation=N` is answered
+// from that one or not at all; any other from the one that is read now, by whichever process has it.
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,8 +50,9 @@ class DataService {
   virtual StatusOr<std::string> Query(const ViewRequest& request, std::size_t bytes_max) = 0;
   /// Runs a statement that only reads.
   virtual StatusOr<std::string> Sql(const std::string& statement, const std::string& format, std::size_t bytes_max) = 0;
-  /// Writes a view to a Parquet file, and gives the number of its rows.
-  virtual StatusOr<std::int64_t> Export(const std::string& view, const std::string& path) = 0;
+  /// Writes a view, or the table of dead letters, to a Parquet file, and gives the number of its rows; in the order of
+  /// keys and windows unless it `is_unordered`, which is quicker.
+  virtual StatusOr<std::int64_t> Export(const std::string& view, const std::string& path, bool is_unordered) = 0;
   /// Ends what goes on; later calls fail.
   virtual void Cancel() = 0;
 };
@@ -72,12 +79,19 @@ struct ServerFile {
 
 struct ServerOptions {
   ServeOptions serve = {};
-  std::string data_dir = {};  // held by this process; empty: there is no local socket
+  std::string data_dir = {};  // of the program
+  std::string folder = {};    // held by this process, for the local socket and server.json; empty: there is none
   std::string program = {};
   std::string version = {};
   std::shared_ptr<StatusBoard> status = nullptr;
   std::shared_ptr<DataService> data = nullptr;  // null: there is nothing to query
   std::string why_no_data = "this run keeps no views";
+  std::uint64_t generation = 0;  // that `data` reads
+  /// Asks another process, which has the generation that is read now; nothing where this one is to answer. Called on
+  /// several threads at once.
+  std::function<std::optional<StatusOr<HttpResponse>>(const HttpRequest&)> elsewhere = nullptr;
+  /// By path. What they give is the answer's text.
+  std::map<std::string, std::function<StatusOr<std::string>()>> actions = {};
 };
 
 /// Serves from `Start` to the destructor, which waits for no peer.
@@ -101,11 +115,11 @@ class Server {
   std::unique_ptr<Impl> impl_;
 };
 
-/// The socket and the description of a data directory's server.
-std::string SocketPathOf(const std::string& data_dir);
-std::string ServerFileOf(const std::string& data_dir);
+/// The socket and the description of a folder's server.
+std::string SocketPathOf(const std::string& folder);
+std::string ServerFileOf(const std::string& folder);
 
-/// Asks the server of a data directory. NOT_FOUND or UNAVAILABLE when there is none; the response may tell a failure.
-StatusOr<HttpResponse> AskServer(const std::string& data_dir, const HttpRequest& request);
+/// Asks the server of a folder. NOT_FOUND or UNAVAILABLE when there is none; the response may tell a failure.
+StatusOr<HttpResponse> AskServer(const std::string& folder, const HttpRequest& request);
 
 }  // namespace millrace::server

@@ -239,7 +239,7 @@ TEST_F(VerbsTest, ADamagedManifestIsTold) {
   EXPECT_THAT(query.err, HasSubstr("millrace.json is damaged"));
   std::ofstream(data_dir_ + "/millrace.json")
       << "{\"format\":9,\"job_name\":\"rides\",\"generation\":1,\"mode\":\"batch\"}";
-  EXPECT_THAT(Ride({"run"}).err, HasSubstr("has format 9, this program reads format 1"));
+  EXPECT_THAT(Ride({"run"}).err, HasSubstr("has format 9, this program reads format 2"));
 }
 
 }  // namespace

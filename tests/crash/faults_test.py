@@ -71,20 +71,26 @@ class FaultTest(unittest.TestCase):
 
 
 class FullDiskTest(FaultTest):
-    def setUp(self):
-        super().setUp()
-        self.scenario.data.mkdir()
-        self.mounted = os.geteuid() == 0 and subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(self.scenario.data)],
+    def mount(self, folder, size):
+        folder.mkdir()
+        mounted = os.geteuid() == 0 and subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)],
             stderr=subprocess.DEVNULL, check=False).returncode == 0
-        if not self.mounted:
+        if not mounted:
             self.skipTest("a small disk needs the right to mount a tmpfs")
-        self.addCleanup(subprocess.run, ["umount", "-l", str(self.scenario.data)], check=False)
+        self.addCleanup(subprocess.run, ["umount", "-l", str(folder)], check=False)
 
-    def resize(self, size):
-        subprocess.run(["mount", "-o", f"remount,size={size}", str(self.scenario.data)], check=True)
+    def resize(self, size, folder=None):
+        subprocess.run(["mount", "-o", f"remount,size={size}", str(folder or self.scenario.data)], check=True)
+
+    def check_full(self, command):
+        full = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        self.assertIn(full.returncode, (1, -signal.SIGABRT), full.stderr)  # Debian's RocksDB asserts after a full disk
+        if full.returncode == 1:
+            self.assertRegex(full.stderr, "[Nn]o space left|disk full|disk is full")
 
     def test_publish_goes_on_when_there_is_room(self):
+        self.mount(self.scenario.data, "400k")
         said = self.fails(self.scenario.publish("--close"), "run the same command again to go on")
         self.assertIn("No space left on device", said)
         self.resize("100m")
@@ -92,16 +98,26 @@ class FullDiskTest(FaultTest):
         self.check_log()
 
     def test_a_run_goes_on_when_there_is_room(self):
-        self.resize("100m")
+        self.mount(self.scenario.data, "100m")
         self.publish_all()
         used = shutil.disk_usage(self.scenario.data).used
         self.resize(used + 1_500_000)
-        full = subprocess.run(self.scenario.run(CHECKPOINTS), capture_output=True, text=True, timeout=60, check=False)
-        self.assertIn(full.returncode, (1, -signal.SIGABRT), full.stderr)  # Debian's RocksDB asserts after a full disk
-        if full.returncode == 1:
-            self.assertRegex(full.stderr, "[Nn]o space left|disk full|disk is full")
+        self.check_full(self.scenario.run(CHECKPOINTS))
         self.resize("200m")
         self.scenario.finish(self.scenario.run(CHECKPOINTS))
+        self.check_views()
+
+    def test_a_run_whose_state_found_no_room(self):
+        self.scenario = Scenario(rows=60_000, seed=self.scenario.seed)
+        self.addCleanup(self.scenario.close)
+        state = self.scenario.folder / "state"
+        self.mount(state, "300k")
+        self.publish_all()
+        run = self.scenario.run(CHECKPOINTS, "--state_backend=rocksdb", "--state_memory_mib=1",
+                                f"--temp_location={state}")
+        self.check_full(run)
+        self.resize("200m", state)
+        self.scenario.finish(run)
         self.check_views()
 
 

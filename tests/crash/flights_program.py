@@ -69,26 +69,29 @@ class Scenario:
             raise AssertionError(f"{' '.join(command)}\nended with {done.returncode}:\n{done.stderr[-2000:]}")
         return done.stdout + done.stderr
 
-    def rows(self, sql):
+    def rows(self, sql, *more):
         """The rows that `flights sql` prints, as lines of CSV, without the header."""
-        done = subprocess.run(self.command("sql", sql, "--format=csv"), capture_output=True, text=True, timeout=120)
+        done = subprocess.run(self.command("sql", sql, "--format=csv", *more), capture_output=True, text=True,
+                              timeout=120)
         if done.returncode != 0:
             raise AssertionError(done.stderr)
         return done.stdout.splitlines()[1:]
 
     # What must be so in the end.
-    def check(self, name):
+    def check(self, name, *more):
         """The rows that examples/flights/<name> gives: each is a difference."""
         sql = (ROOT / "examples/flights" / name).read_text(encoding="utf-8")
         for word, path in (("FLIGHTS", self.input), ("AIRPORTS", DATA / "airports.csv"), ("REPORT", self.report)):
             sql = sql.replace(f"'{word}'", f"'{path}'")
-        return self.rows(sql)
+        return self.rows(sql, *more)
 
     def differences_of_the_stores(self):
         """Rows that one of DuckDB and RocksDB has and the other has not."""
         found = []
         for view in VIEWS:
-            by_key = self.finish(self.command("query", view, "--format=csv")).splitlines()[1:]
+            looked_up = subprocess.run(self.command("query", view, "--format=csv"), capture_output=True, text=True,
+                                       timeout=120, check=True)
+            by_key = looked_up.stdout.splitlines()[1:]
             by_sql = self.rows(f"SELECT * FROM {view}")
             found += sorted(set(map(_plain_times, by_key)) ^ set(map(_plain_times, by_sql)))
             if len(by_key) != len(set(by_key)):

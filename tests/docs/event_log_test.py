@@ -41,7 +41,7 @@ class EventLogTest(unittest.TestCase):
                                       r"bytes at position \d+, offset \d+ \(the file ends in the header of a batch\); "
                                       r"it was not synced")
         self.assertIn('"name":"archive"', done.stdout)
-        self.assertIn('"name":"run"', done.stdout)
+        self.assertIn('"name":"run-generation-1"', done.stdout)
         for topic in ("fast", "flights", "recent"):
             self.assertRegex(done.stdout, rf"{topic}: \d+ files, [\d,]+ records, [\d,]+ bytes, 0 problems")
 

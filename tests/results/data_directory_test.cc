@@ -70,7 +70,7 @@ TEST_F(DataDirectoryTest, TheFirstGenerationIsReadFromItsFirstCheckpointOn) {
   RunAndKill(false, 1);
   const StatusOr<DataDirectory> some = ForReading();
   ASSERT_TRUE(some.ok()) << some.status();
-  EXPECT_EQ(some->CurrentFolder(), folder_.path() + "/generation-1");
+  EXPECT_EQ(some->ReadFolder(), folder_.path() + "/generation-1");
   EXPECT_EQ(some->manifest().mode, "streaming");
 }
 

@@ -52,6 +52,9 @@ struct PipelineOptions {
   std::optional<std::uint64_t> restore_epoch;
   std::string from_snapshot;
   bool allow_lost_state = false;
+  std::string topology;
+  std::optional<Timestamp> read_from;
+  std::optional<Timestamp> read_to;
 
   static constexpr OptionHelp kOptionHelp[] = {
       {"runner", "what runs the pipeline: native (alias DirectRunner)"},
@@ -70,6 +73,9 @@ struct PipelineOptions {
       {"restore_epoch", "go on from this checkpoint, not from the newest one"},
       {"from_snapshot", "begin from the snapshot in this folder, which `stop --snapshot` made"},
       {"allow_lost_state", "go on from a checkpoint though it holds state that the pipeline has no use for any more"},
+      {"topology", "which of the program's topologies; by default the data directory's, or else the first"},
+      {"read_from", "of a replay: only events of this time or later; --from in short"},
+      {"read_to", "of a replay: only events before this time, and only what is there when it starts; --to in short"},
   };
 };
 

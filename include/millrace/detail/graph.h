@@ -46,7 +46,8 @@ struct ReadPayload {
   bool processing_time = false;
   std::function<StatusOr<std::vector<Restriction>>(const SplitOptions&)> initial_restrictions;
   std::function<std::unique_ptr<SourceReader>(SourceSink&)> make;
-  std::function<Status(const std::vector<Restriction>& unfinished)> retain;  // empty: the source does not want to know
+  // Empty: the source does not want to know. `reader` tells runs of one pipeline apart.
+  std::function<Status(const std::vector<Restriction>& unfinished, const std::string& reader)> retain;
 };
 struct ParDoPayload {
   std::string verb = "ParDo";  // Map, Filter, ...

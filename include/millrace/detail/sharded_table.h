@@ -33,8 +33,6 @@ class ShardedTable {
   /// Too large for the nearer caches, so that prefetching pays.
   bool large() const { return !shards_.empty() || whole_.bytes() > kLargeBytes; }
   bool divided() const { return !shards_.empty(); }
-  /// Some of it has been outside memory.
-  bool spilled() const { return spilled_ != nullptr; }
 
   template <class Key, class Make>
   Entry& FindOrInsert(std::uint64_t hash, Key&& key, Make&& make) {

@@ -57,6 +57,8 @@ struct ReadOptions {
   std::vector<std::int64_t> to = {};
   /// Only records with this event time or a later one. Files and row groups without any are not read.
   std::optional<Timestamp> from_time = std::nullopt;
+  /// Only records with an earlier event time; reading then ends at what the log holds when the run starts.
+  std::optional<Timestamp> to_time = std::nullopt;
   // Behind the archive, as in `log::ReadOptions`.
   Duration idle_after = std::chrono::seconds(30);
   bool until_closed = false;
@@ -70,7 +72,7 @@ namespace detail {
 class ArchiveInput;
 class ArchivePartitionReading;
 
-/// The source behind `archive::Read`, without the exact filter of `from_time`.
+/// The source behind `archive::Read`, without the exact filter of `from_time` and `to_time`.
 struct ArchiveSource {
   using Element = LogRecord;
 

@@ -66,7 +66,8 @@ struct ReadOptions {
   /// How long the source waits when it has read everything.
   Duration poll_interval = std::chrono::milliseconds(2);
   /// While a run has checkpoints, the log keeps what the oldest of them has still to read, in the name of this
-  /// consumer. Runs that read one topic independently of each other need names of their own.
+  /// consumer (and of the run's `CheckpointOptions::reader`, behind a hyphen). Runs that read one topic independently
+  /// of each other need names of their own.
   std::string consumer = "run";
 };
 
@@ -89,7 +90,7 @@ struct LogSource {
   StatusOr<std::vector<Restriction>> InitialRestrictions(const SplitOptions& split) const;
   StatusOr<ProcessContinuation> Read(RestrictionTracker& tracker, WatermarkEstimator& watermark,
                                      SourceOutput<LogRecord>& out);
-  Status Retain(const std::vector<Restriction>& unfinished) const;
+  Status Retain(const std::vector<Restriction>& unfinished, const std::string& reader) const;
 
   log::ReadOptions options;
   base::FileSystem* files = nullptr;             // nothing: the machine's

@@ -29,6 +29,9 @@ struct CheckpointOptions {
   /// Which start of this generation it is, from 1, higher at each; sinks fence earlier ones by it. 0: counted in the
   /// folder.
   std::uint64_t attempt = 0;
+  /// Tells this run's hold on its sources from those of other runs of the same pipeline; may be empty where there are
+  /// none.
+  std::string reader = {};
   /// Go on from this checkpoint of the folder, not from the newest one.
   std::optional<std::uint64_t> restore_epoch = {};
   /// Not empty: begin from the checkpoint in this folder (a snapshot) if `folder` has none of its own.

@@ -8,16 +8,19 @@
 // The guide is docs/guide/command-line.md.
 #pragma once
 
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "millrace/core/options.h"
 #include "millrace/core/pipeline.h"
 #include "millrace/core/status.h"
 #include "millrace/runner/publishing.h"
+#include "millrace/topology/kappa.h"
 
 namespace millrace {
 
@@ -67,6 +70,18 @@ struct BuildSignature<R (C::*)(P...)> : BuildSignature<R (*)(P...)> {};
 template <class C, class R, class... P>
 struct BuildSignature<R (C::*)(P...) const> : BuildSignature<R (*)(P...)> {};
 
+// A topology builds with the options of its logic.
+template <class Logic>
+struct BuildSignature<topology::Kappa<Logic>> {
+  static_assert(
+      IsLogic<Logic>,
+      "Millrace: the logic of a topology is a function such as "
+      "void Logic(const millrace::PCollection<millrace::LogRecord>&) or "
+      "void Logic(const millrace::PCollection<millrace::LogRecord>&, const MyOptions&), or a lambda like it.");
+  using Options = typename LogicSignature<Logic>::Options;
+  using Result = Status;
+};
+
 template <class F>
 concept IsBuild = requires {
   typename BuildSignature<F>::Options;
@@ -78,7 +93,8 @@ class TypedJob final : public JobDefinition {
   explicit TypedJob(F build) : build_(std::move(build)) {}
 
   void AddOptions(OptionParser& parser) override {
-    if constexpr (!std::is_same_v<Options, NoOptions>) parser.Add("Options of this program", &options_);
+    if constexpr (!std::is_same_v<Options, NoOptions> && !std::is_same_v<Options, NoTopologyOptions>)
+      parser.Add("Options of this program", &options_);
   }
   Status Build(Pipeline& pipeline, const PipelineOptions& options) override {
     if constexpr (std::is_void_v<typename BuildSignature<F>::Result>) {
@@ -93,7 +109,9 @@ class TypedJob final : public JobDefinition {
   using Options = typename BuildSignature<F>::Options;
 
   auto Call(Pipeline& pipeline, const PipelineOptions& options) {
-    if constexpr (std::is_invocable_v<F&, Pipeline&>) {
+    if constexpr (requires { build_.Describe(); }) {
+      return build_.BuildWith(pipeline, options_, options);
+    } else if constexpr (std::is_invocable_v<F&, Pipeline&>) {
       return build_(pipeline);
     } else if constexpr (std::is_same_v<Options, NoOptions>) {
       return build_(pipeline, options);
@@ -110,9 +128,10 @@ class TypedJob final : public JobDefinition {
 
 }  // namespace detail
 
-/// What a program runs: a function that builds its pipeline. It may be `void` or `Status`, and takes `Pipeline&`, then,
-/// if it wants them, its own options (`const X&`, X a plain struct; see core/options.h) and `const PipelineOptions&`.
-/// It only describes: whatever it reads is read by sources when the pipeline runs, for every verb builds the pipeline.
+/// What a program runs: a topology, or a function that builds its pipeline. It may be `void` or `Status`, and takes
+/// `Pipeline&`, then, if it wants them, its own options (`const X&`, X a plain struct; see core/options.h) and `const
+/// PipelineOptions&`. It only describes: whatever it reads is read by sources when the pipeline runs, for every verb
+/// builds the pipeline.
 class Job {
  public:
   template <class F>
@@ -124,6 +143,9 @@ class Job {
                     "Millrace: a job is a function such as void Build(millrace::Pipeline&) or "
                     "void Build(millrace::Pipeline&, const MyOptions&), or a lambda like it.");
     } else {
+      if constexpr (requires { build.Describe(); }) {
+        topology_ = std::make_shared<const detail::TopologyDescription>(build.Describe());
+      }
       definition_ = std::make_shared<detail::TypedJob<Build>>(std::forward<F>(build));
     }
   }
@@ -146,10 +168,13 @@ class Job {
   const std::string& description() const { return description_; }
   /// Null when the program does not publish.
   const std::shared_ptr<const Publishing>& publishing() const { return publishing_; }
+  /// Null for a job that is a function.
+  const std::shared_ptr<const detail::TopologyDescription>& topology() const { return topology_; }
 
  private:
   std::shared_ptr<detail::JobDefinition> definition_;
   std::shared_ptr<const Publishing> publishing_;
+  std::shared_ptr<const detail::TopologyDescription> topology_;
   std::string description_;
 };
 
@@ -157,5 +182,15 @@ class Job {
 /// wrong; 130 (143) when SIGINT (SIGTERM) ended a run before it had a result. Results go to the standard output,
 /// everything else to the standard error. Call it once, from `main`.
 int Main(int argc, char** argv, Job job);
+
+/// A job with the name by which `--topology` chooses it.
+struct NamedJob {
+  std::string name;
+  Job job;
+};
+
+/// The same for a program that can run in several ways. `--topology=NAME` chooses; without it a data directory is used
+/// as the run before did, and else the first one is taken.
+int Main(int argc, char** argv, std::initializer_list<NamedJob> jobs);
 
 }  // namespace millrace

@@ -72,6 +72,10 @@ struct RunOptions {
   std::shared_ptr<std::atomic<bool>> cancel = nullptr;
   /// Set by anyone to end the input here, as if there were no more: sources stop, open windows fire, the run is done.
   std::shared_ptr<std::atomic<bool>> close_windows = nullptr;
+  /// While it is set by anyone, sources read nothing; windows fire and checkpoints are taken as ever.
+  std::shared_ptr<std::atomic<bool>> paused = nullptr;
+  /// So many elements all sources together read in a second at most; 0: as many as they can.
+  double elements_per_s_max = 0;
   StateOptions state = {};
   /// Null: nothing is kept, and a run that is killed begins anew.
   std::optional<CheckpointOptions> checkpoints = {};

@@ -119,6 +119,19 @@ struct ViewStatus {
   std::optional<Timestamp> committed_at = {};
 };
 
+/// How far a replay has come. Added by who replays.
+struct ReplayStatus {
+  std::string state =
+      {};  // "reading", "paused", "caught up" (what there was when it looked last), "promoted", "refused"
+  std::string promote = {};            // when it is promoted, as `--promote` says it
+  std::int64_t positions = 0;          // of all partitions together, up to the cut: the log's end at the start
+  std::int64_t positions_read = 0;     // of them
+  double fraction = 0;                 // of them, from 0 to 1
+  std::optional<Duration> left = {};   // until the cut is reached, at the rate of the last 10 seconds
+  std::vector<std::int64_t> cut = {};  // by partition
+  std::string refusal = {};            // why it was not promoted
+};
+
 /// A pipeline that runs.
 struct RunStatus {
   std::string job = {};
@@ -141,6 +154,7 @@ struct RunStatus {
   CheckpointStatus checkpoint = {};
   std::vector<DeadLetterStatus> dead_letters = {};
   std::vector<ViewStatus> views = {};
+  std::optional<ReplayStatus> replay = {};
 };
 
 /// Why the watermark behind the step `label` is not later: the step, then whatever feeds it and is furthest behind,

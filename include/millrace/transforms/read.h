@@ -51,7 +51,9 @@ struct ReadTransform : TransformBase {
       };
       payload.make = [s = source](SourceSink& sink) { return std::make_unique<TypedSourceReader<S>>(s, sink); };
       if constexpr (requires(const std::vector<Restriction>& unfinished) { source.Retain(unfinished); }) {
-        payload.retain = [s = source](const std::vector<Restriction>& unfinished) { return s.Retain(unfinished); };
+        payload.retain = [s = source](const std::vector<Restriction>& unfinished, const std::string&) {
+          return s.Retain(unfinished);
+        };
       }
       Graph& graph = pipeline.graph();
       const int transform = graph.Add({}, {&TypeInfoOf<T>(), &TypeInfoOf<BadRecord>()}, std::move(payload));

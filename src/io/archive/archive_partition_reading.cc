@@ -16,6 +16,9 @@ using Found = ::millrace::log::Found;
 // How often a file may be gone before that is no compaction any more.
 constexpr int kManifestsMax = 100;
 
+// How often the watermark is estimated within a file.
+constexpr int kRecordsPerEstimate = 1024;
+
 }  // namespace
 
 void ArchivePartitionReading::Take(std::shared_ptr<const ManifestVersion> version) {
@@ -67,7 +70,10 @@ void ArchivePartitionReading::Estimate(const RestrictionTracker& tracker, Waterm
   const std::size_t at = range != nullptr ? static_cast<std::size_t>(range - manifest.ranges.data()) - first_range_
                                           : least_unread_.size() - 1;
   const Timestamp cap = ends_within ? Timestamp::Max() : live_estimate_;
-  estimator.Set(std::min(least_unread_[at], cap));
+  const bool is_within = range != nullptr && reader_;
+  const Timestamp least =
+      is_within ? std::min(reader_->LeastEventTimeFrom(tracker.from()), least_unread_[at + 1]) : least_unread_[at];
+  estimator.Set(std::min(least, cap));
 }
 
 StatusOr<ProcessContinuation> ArchivePartitionReading::Read(RestrictionTracker& tracker, WatermarkEstimator& estimator,
@@ -91,10 +97,10 @@ StatusOr<ProcessContinuation> ArchivePartitionReading::Read(RestrictionTracker& 
       }
       continue;
     }
-    Estimate(tracker, estimator);
     Status status = Seek(tracker, *range);
     if (status.ok()) {
-      const StatusOr<Step> step = ReadRange(tracker, out);
+      Estimate(tracker, estimator);
+      const StatusOr<Step> step = ReadRange(tracker, estimator, out);
       if (step.ok() && *step == Step::kRefused) return ProcessContinuation::Stop();
       status = step.status();
     }
@@ -125,8 +131,10 @@ Status ArchivePartitionReading::Seek(const RestrictionTracker& tracker, const Ar
 }
 
 StatusOr<ArchivePartitionReading::Step> ArchivePartitionReading::ReadRange(RestrictionTracker& tracker,
+                                                                           WatermarkEstimator& estimator,
                                                                            SourceOutput<LogRecord>& out) {
-  while (true) {
+  for (int read = 1;; ++read) {
+    if (read % kRecordsPerEstimate == 0) Estimate(tracker, estimator);
     if (!pending_) {
       MILLRACE_ASSIGN_OR_RETURN(found_, reader_->Next());
       pending_ = true;

@@ -32,7 +32,7 @@ class ArchivePartitionReading {
   void Take(std::shared_ptr<const ManifestVersion> version);
   StatusOr<bool> TakeNewer();
   Status Seek(const RestrictionTracker& tracker, const archive::ArchivedRange& range);
-  StatusOr<Step> ReadRange(RestrictionTracker& tracker, SourceOutput<LogRecord>& out);
+  StatusOr<Step> ReadRange(RestrictionTracker& tracker, WatermarkEstimator& estimator, SourceOutput<LogRecord>& out);
   StatusOr<ProcessContinuation> ReadLog(RestrictionTracker& tracker, WatermarkEstimator& estimator,
                                         SourceOutput<LogRecord>& out, LogSource& log);
   void Estimate(const RestrictionTracker& tracker, WatermarkEstimator& estimator) const;

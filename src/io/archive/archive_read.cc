@@ -98,10 +98,11 @@ void AddFiles(const archive::ReadOptions& options, const Manifest& manifest, std
   }
 }
 
-// Whether a record is that late in event time.
-struct NotBefore {
-  Timestamp from_time;
-  bool operator()(const LogRecord& record) const { return record.event_time >= from_time; }
+// Whether a record's event time is within [from, to).
+struct WithinTime {
+  Timestamp from;
+  Timestamp to;
+  bool operator()(const LogRecord& record) const { return record.event_time >= from && record.event_time < to; }
 };
 
 }  // namespace
@@ -110,7 +111,9 @@ StatusOr<std::vector<Restriction>> ArchiveSource::InitialRestrictions(const Spli
   MILLRACE_ASSIGN_OR_RETURN(const std::shared_ptr<const ManifestVersion> version, input->Refresh());
   std::vector<Restriction> of_log;
   if (!options.log_folder.empty()) {
-    MILLRACE_ASSIGN_OR_RETURN(of_log, log.InitialRestrictions(split));
+    SplitOptions of_records = split;
+    if (options.to_time) of_records.streaming = false;  // as far as the log goes now
+    MILLRACE_ASSIGN_OR_RETURN(of_log, log.InitialRestrictions(of_records));
   }
   MILLRACE_ASSIGN_OR_RETURN(const std::int32_t partitions, PartitionsOf(options, *input, *version, of_log));
   MILLRACE_RETURN_IF_ERROR(CheckCut(options.from, partitions, options.topic));
@@ -158,14 +161,16 @@ PCollection<LogRecord> ArchiveReadTransform::Expand(Pipeline& pipeline) const {
   source.log.watermarks = MakeLogWatermarks();
   ReadPayload payload;
   payload.source_name = "archive " + options.topic;
-  payload.unbounded = !options.until_closed && options.to.empty() && !options.log_folder.empty();
+  payload.unbounded = !options.until_closed && options.to.empty() && !options.to_time && !options.log_folder.empty();
   payload.bounded_in_batch = true;
   payload.initial_restrictions = [source](const SplitOptions& split) { return source.InitialRestrictions(split); };
   payload.make = [source](SourceSink& sink) {
     return std::make_unique<TypedSourceReader<ArchiveSource>>(source, sink);
   };
   if (!options.log_folder.empty()) {
-    payload.retain = [log = source.log](const std::vector<Restriction>& unfinished) { return log.Retain(unfinished); };
+    payload.retain = [log = source.log](const std::vector<Restriction>& unfinished, const std::string& reader) {
+      return log.Retain(unfinished, reader);
+    };
   }
   const bool unbounded = payload.unbounded;
   const int transform = graph.Add({}, {&TypeInfoOf<LogRecord>(), &TypeInfoOf<BadRecord>()}, std::move(payload));
@@ -174,8 +179,9 @@ PCollection<LogRecord> ArchiveReadTransform::Expand(Pipeline& pipeline) const {
   node.bounded_in_batch = true;
   GraphAccess::Output<BadRecord>(graph, transform, 1).Apply("BadRecords", DeadLetters(graph.CurrentLabel()));
   PCollection<LogRecord> records = GraphAccess::Output<LogRecord>(graph, transform);
-  if (!options.from_time) return records;
-  return records.Apply("FromTime", Filter(NotBefore{*options.from_time}));
+  if (!options.from_time && !options.to_time) return records;
+  return records.Apply("WithinTime", Filter(WithinTime{.from = options.from_time.value_or(Timestamp::Min()),
+                                                       .to = options.to_time.value_or(Timestamp::Max())}));
 }
 
 }  // namespace millrace::detail

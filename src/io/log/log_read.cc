@@ -169,23 +169,24 @@ StatusOr<ProcessContinuation> LogSource::Read(RestrictionTracker& tracker, Water
   return reading->Read(tracker, watermark, out);
 }
 
-Status LogSource::Retain(const std::vector<Restriction>& unfinished) const {
-  MILLRACE_ASSIGN_OR_RETURN(const std::unique_ptr<log::LogReader> reader,
+Status LogSource::Retain(const std::vector<Restriction>& unfinished, const std::string& reader) const {
+  MILLRACE_ASSIGN_OR_RETURN(const std::unique_ptr<log::LogReader> log_reader,
                             log::LogReader::Open(FilesOr(files), options.folder, options.topic));
   // What is not mentioned has been read to its end.
-  MILLRACE_ASSIGN_OR_RETURN(log::Cut next, reader->End());
+  MILLRACE_ASSIGN_OR_RETURN(log::Cut next, log_reader->End());
   for (const Restriction& part : unfinished) {
     const std::optional<std::int32_t> partition = PartitionOf(part.partition, options.topic);
     if (!partition) continue;
     std::int64_t& offset = next.at(static_cast<std::size_t>(*partition));
     offset = std::min(offset, part.from);
     // What the log no longer holds is read from elsewhere, such as the archive.
-    MILLRACE_ASSIGN_OR_RETURN(const log::PartitionRange range, reader->Range(*partition));
+    MILLRACE_ASSIGN_OR_RETURN(const log::PartitionRange range, log_reader->Range(*partition));
     offset = std::max(offset, range.start);
   }
-  return log::SetHold(
-      FilesOr(files), options.folder, options.topic,
-      {.name = options.consumer, .next_offsets = std::move(next), .updated_at = base::SystemClock().Now()});
+  return log::SetHold(FilesOr(files), options.folder, options.topic,
+                      {.name = reader.empty() ? options.consumer : options.consumer + "-" + reader,
+                       .next_offsets = std::move(next),
+                       .updated_at = base::SystemClock().Now()});
 }
 
 PCollection<LogRecord> LogReadTransform::Expand(Pipeline& pipeline) const {
@@ -202,7 +203,9 @@ PCollection<LogRecord> LogReadTransform::Expand(Pipeline& pipeline) const {
   payload.bounded_in_batch = true;
   payload.initial_restrictions = [source](const SplitOptions& split) { return source.InitialRestrictions(split); };
   payload.make = [source](SourceSink& sink) { return std::make_unique<TypedSourceReader<LogSource>>(source, sink); };
-  payload.retain = [source](const std::vector<Restriction>& unfinished) { return source.Retain(unfinished); };
+  payload.retain = [source](const std::vector<Restriction>& unfinished, const std::string& reader) {
+    return source.Retain(unfinished, reader);
+  };
   const bool unbounded = payload.unbounded;
   const int transform = graph.Add({}, {&TypeInfoOf<LogRecord>(), &TypeInfoOf<BadRecord>()}, std::move(payload));
   PCollectionNode& node = graph.pcollection(graph.transform(transform).outputs[0]);

@@ -389,7 +389,7 @@ void Checkpointer::RetainSources(const std::vector<storage::SourcePosition>& pos
         unfinished.push_back({.partition = part.partition, .from = part.from, .to = part.to});
       }
     }
-    if (const Status kept = node.read->retain(unfinished); !kept.ok()) {
+    if (const Status kept = node.read->retain(unfinished, options_.reader); !kept.ok()) {
       const std::lock_guard lock(mutex_);
       status_.last_failure =
           node.label + ": what the checkpoints need may be removed from its input: " + kept.message();

@@ -45,6 +45,8 @@ class Checkpointer final : public BarrierHooks {
   Status Conclude();
 
   CheckpointStatus status() const;
+  /// `CheckpointOptions::reader`.
+  const std::string& reader() const { return options_.reader; }
 
  private:
   Checkpointer(CheckpointOptions options, const exec::Plan& plan, bool streaming, const exec::PlanSinks& sinks,

@@ -62,7 +62,7 @@ Status Prepare(const exec::Plan& plan, const Checkpointer* checkpointer, Shared&
         StatusOr<std::vector<Restriction>> initial = node.read->initial_restrictions(split);
         if (!initial.ok()) return initial.status().WithContext(node.label);
         if (checkpointer != nullptr && node.read->retain) {
-          MILLRACE_RETURN_IF_ERROR(node.read->retain(*initial).WithContext(node.label));
+          MILLRACE_RETURN_IF_ERROR(node.read->retain(*initial, checkpointer->reader()).WithContext(node.label));
         }
         restrictions = std::make_unique<SharedRestrictions>(*std::move(initial), shared.workers);
       }
@@ -81,7 +81,7 @@ Status Prepare(const exec::Plan& plan, const Checkpointer* checkpointer, Shared&
 class Run {
  public:
   Run(const detail::Graph& graph, const RunOptions& options)
-      : graph_(graph), options_(options), shared_(WorkersOf(options)) {}
+      : graph_(graph), options_(options), shared_(WorkersOf(options), options) {}
 
   PipelineResult Execute() {
     const Status status = Start();

@@ -141,7 +141,7 @@ void Worker::Loop() {
     now_ = shared_.clock();
     const bool received = Receive(0, kMessagesPerTurn);
     if (graph_.NextProcessingTime() <= now_) graph_.AdvanceProcessingTime(now_);
-    const ReadOperator::State sources = graph_.RunSource();
+    const ReadOperator::State sources = ReadSources();
     if (shared_.state.ended()) throw RunEnded{};
     graph_.FinishBundle();
     const bool idle = sources != ReadOperator::State::kMore;
@@ -155,8 +155,18 @@ void Worker::Loop() {
   }
 }
 
+ReadOperator::State Worker::ReadSources() {
+  if (!shared_.pace.limits() || reading_ends()) return graph_.RunSource();
+  if (!shared_.pace.MayRead()) return ReadOperator::State::kWaiting;
+  const std::int64_t before = graph_.elements_read();
+  const ReadOperator::State state = graph_.RunSource();
+  shared_.pace.Count(graph_.elements_read() - before);
+  return state;
+}
+
 void Worker::WaitForWork() {
-  const Timestamp next = std::min(graph_.SourceResumeAt(), graph_.NextProcessingTime());
+  const Timestamp source = shared_.pace.MayRead() ? graph_.SourceResumeAt() : Timestamp::Max();
+  const Timestamp next = std::min(source, graph_.NextProcessingTime());
   const Duration left = next - shared_.clock();
   if (left <= Duration(0)) return;
   inbox_.Wait(0, std::min<Duration>(left, kLongestWait));

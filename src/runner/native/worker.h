@@ -13,8 +13,10 @@
 #include <vector>
 
 #include "exec/worker_graph.h"
+#include "millrace/runner/run_options.h"
 #include "runner/native/barrier.h"
 #include "runner/native/inbox.h"
+#include "runner/native/read_pace.h"
 #include "runner/native/shared_state.h"
 
 namespace millrace::native {
@@ -37,10 +39,12 @@ class BarrierHooks {
 
 /// What the workers of a run have in common.
 struct Shared {
-  explicit Shared(int worker_count) : workers(worker_count), barrier(worker_count) {}
+  Shared(int worker_count, const RunOptions& options)
+      : workers(worker_count), pace(options.elements_per_s_max, options.paused), barrier(worker_count) {}
   int workers;
   bool streaming = false;
   std::function<Timestamp()> clock;
+  ReadPace pace;
   RunState state;
   Barrier barrier;
   BarrierHooks* hooks = nullptr;                // of a run with checkpoints
@@ -91,6 +95,7 @@ class Worker final : private exec::WorkerEnvironment {
   void RunBarrier();
   bool Meet();
   void FinalizeRead();
+  exec::ReadOperator::State ReadSources();
   bool Receive(int first_node, int at_most);
   void TellStatus();
   void WaitForWork();

@@ -1,0 +1,307 @@
+#include "cli/generation_diff.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <variant>
+
+#include "base/file_system.h"
+#include "base/status_macros.h"
+#include "cli/row_writer.h"
+#include "cli/run_results.h"
+#include "cli/sql_rows.h"
+#include "columnar/view_columns.h"
+
+namespace millrace::cli {
+
+namespace {
+
+constexpr std::size_t kMemoryMib = 2048;
+constexpr std::uint64_t kExpectationBytesMax = 1 << 20;
+
+using columnar::QuoteIdentifier;
+using columnar::QuoteLiteral;
+
+// The step whose late elements a view misses, and what is needed of it.
+struct ViewSource {
+  std::vector<std::string> steps;  // that drop what is late, and feed the view
+  bool has_key = false;            // their elements have the view's key
+  Duration allowed_lateness{0};
+};
+
+ViewSource SourceOf(const Pipeline& pipeline, const std::string& view_name) {
+  const detail::Graph& graph = pipeline.graph();
+  ViewSource source;
+  const Type* view_key = nullptr;
+  std::vector<int> open;
+  for (const detail::Transform& transform : graph.transforms()) {
+    const auto* view = std::get_if<detail::ViewPayload>(&transform.payload);
+    if (view == nullptr || view->name != view_name) continue;
+    view_key = view->key_type;
+    open = transform.inputs;
+    source.allowed_lateness = graph.pcollection(open.at(0)).windowing.allowed_lateness;
+  }
+  source.has_key = view_key != nullptr;
+  while (!open.empty()) {
+    const int producer = graph.pcollection(open.back()).producer;
+    open.pop_back();
+    if (producer < 0) continue;
+    const detail::Transform& transform = graph.transform(producer);
+    open.insert(open.end(), transform.inputs.begin(), transform.inputs.end());
+    if (!std::holds_alternative<detail::CombinePayload>(transform.payload)) continue;
+    source.steps.push_back(transform.label);
+    const Type* element = graph.pcollection(transform.inputs.at(0)).type->type;
+    const bool is_kv = element != nullptr && element->is_kv;
+    source.has_key = source.has_key && is_kv && element->schema->fields().at(0).type == view_key;
+  }
+  return source;
+}
+
+int ThreadsOf(const Invocation& invocation) {
+  if (invocation.pipeline.threads > 0) return invocation.pipeline.threads;
+  return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+}
+
+std::string InList(const std::vector<std::string>& texts) {
+  std::string list;
+  for (const std::string& text : texts) list += (list.empty() ? "" : ", ") + QuoteLiteral(text);
+  return list.empty() ? "''" : list;
+}
+
+std::string TimeLiteral(Timestamp time) {
+  return "TIMESTAMP " + QuoteLiteral(time.ToString().substr(0, time.ToString().size() - 1));
+}
+
+// The name of each key column of a view, quoted, and what gives it from a late element as JSON.
+struct KeyColumn {
+  std::string name;
+  std::string from_late;
+};
+
+std::vector<KeyColumn> KeyColumnsOf(const columnar::ViewColumns& columns, bool is_struct, bool has_key) {
+  std::vector<KeyColumn> keys;
+  for (const columnar::ViewColumn& column : columns.key) {
+    const std::string path = is_struct ? "$.key.\"" + column.name + "\"" : "$.key";
+    keys.push_back({.name = QuoteIdentifier(column.name),
+                    .from_late = has_key ? "json_extract_string(element, " + QuoteLiteral(path) + ")" : "NULL"});
+  }
+  return keys;
+}
+
+std::string SameKey(const std::vector<KeyColumn>& keys, const std::string& a, const std::string& b) {
+  std::string text;
+  for (const KeyColumn& key : keys) {
+    text += (text.empty() ? "" : " AND ") + a + "." + key.name + " IS NOT DISTINCT FROM " + b + "." + key.name;
+  }
+  return text;
+}
+
+std::string SameWindow(const std::string& a, const std::string& b) {
+  return a + ".window_start IS NOT DISTINCT FROM " + b + ".window_start AND " + a +
+         ".window_end IS NOT DISTINCT FROM " + b + ".window_end";
+}
+
+}  // namespace
+
+GenerationDiff::GenerationDiff(GenerationDiff&& other) noexcept
+    : folder_(std::exchange(other.folder_, {})),
+      connection_(std::move(other.connection_)),
+      days_(std::move(other.days_)),
+      totals_(std::move(other.totals_)) {}
+
+GenerationDiff::~GenerationDiff() {
+  connection_.reset();
+  std::error_code ignored;
+  if (!folder_.empty()) std::filesystem::remove_all(folder_, ignored);
+}
+
+StatusOr<GenerationDiff> GenerationDiff::Compare(const Invocation& invocation, const Pipeline& pipeline,
+                                                 std::uint64_t old_generation, std::uint64_t new_generation) {
+  const std::string& data_dir = invocation.pipeline.data_dir;
+  MILLRACE_ASSIGN_OR_RETURN(const DirectoryManifest manifest, ReadDirectoryManifest(data_dir));
+  GenerationDiff diff(std::filesystem::absolute(data_dir).string() + "/compare-" + std::to_string(::getpid()));
+  std::error_code ignored;
+  std::filesystem::remove_all(diff.folder_, ignored);
+  EventTimeRange range;
+  Timestamp watermark = Timestamp::Max();
+  MILLRACE_ASSIGN_OR_RETURN(const std::vector<ViewDescriptor> views, ViewsOfTopology(invocation, pipeline));
+  for (const auto& [name, generation] : {std::pair("old", old_generation), std::pair("new", new_generation)}) {
+    MILLRACE_RETURN_IF_ERROR(base::PosixFileSystem().CreateFolders(diff.folder_ + "/" + name));
+    MILLRACE_ASSIGN_OR_RETURN(const GenerationReader reader, GenerationReader::Open(invocation, generation));
+    MILLRACE_ASSIGN_OR_RETURN(const CommittedThrough through, reader.AwaitCommitted());
+    watermark = std::min(watermark, through.watermark);
+    for (const ViewDescriptor& view : views) {
+      MILLRACE_RETURN_IF_ERROR(reader.Export(view.name, diff.folder_ + "/" + name + "/" + view.name + ".parquet"));
+    }
+    MILLRACE_RETURN_IF_ERROR(reader.Export(kDeadLettersTable, diff.folder_ + "/" + name + "_dead_letters.parquet"));
+    if (const BesideGeneration* beside = manifest.FindBeside(generation)) {
+      if (beside->range.from) range.from = std::max(range.from.value_or(Timestamp::Min()), *beside->range.from);
+      if (beside->range.to) range.to = std::min(range.to.value_or(Timestamp::Max()), *beside->range.to);
+    }
+  }
+  MILLRACE_ASSIGN_OR_RETURN(const columnar::Database database,
+                            columnar::Database::Open({.path = diff.folder_ + "/compare.duckdb",
+                                                      .threads = ThreadsOf(invocation),
+                                                      .memory_limit_mib = kMemoryMib}));
+  MILLRACE_ASSIGN_OR_RETURN(diff.connection_, database.Connect());
+  for (const char* schema : {"diff", "late", "old", "new"}) {
+    MILLRACE_RETURN_IF_ERROR(diff.connection_->Execute(std::string("CREATE SCHEMA ") + schema));
+  }
+  for (const ViewDescriptor& view : views) {
+    MILLRACE_RETURN_IF_ERROR(diff.CompareView(view, pipeline, watermark, range).WithContext("view " + view.name));
+  }
+  return diff;
+}
+
+Status GenerationDiff::CompareView(const ViewDescriptor& view, const Pipeline& pipeline, Timestamp watermark,
+                                   const EventTimeRange& range) {
+  MILLRACE_ASSIGN_OR_RETURN(const columnar::ViewColumns columns, columnar::ColumnsOfView(view));
+  const ViewSource source = SourceOf(pipeline, view.name);
+  const std::vector<KeyColumn> keys = KeyColumnsOf(columns, view.key->kind == FieldKind::kStruct, source.has_key);
+  const std::string name = QuoteIdentifier(view.name);
+  for (const std::string generation : {"old", "new"}) {
+    MILLRACE_RETURN_IF_ERROR(
+        connection_->Execute("CREATE VIEW " + generation + "." + name + " AS SELECT * FROM read_parquet(" +
+                             QuoteLiteral(folder_ + "/" + generation + "/" + view.name + ".parquet") + ")"));
+  }
+  std::string late_keys;
+  std::string coalesced;
+  std::string values;
+  std::string same_values;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    late_keys += keys[i].from_late + " AS " + keys[i].name + ", ";
+    coalesced +=
+        "CASE WHEN o.there THEN o." + keys[i].name + " ELSE n." + keys[i].name + " END AS " + keys[i].name + ", ";
+  }
+  for (const columnar::ViewColumn& column : columns.value) {
+    const std::string quoted = QuoteIdentifier(column.name);
+    values += ", o." + quoted + " AS " + QuoteIdentifier("old_" + column.name) + ", n." + quoted + " AS " +
+              QuoteIdentifier("new_" + column.name);
+    same_values += " AND o." + quoted + " IS NOT DISTINCT FROM n." + quoted;
+  }
+  MILLRACE_RETURN_IF_ERROR(connection_->Execute("CREATE TABLE late." + name + " AS SELECT DISTINCT " + late_keys +
+                                                "window_start, window_end FROM read_parquet([" +
+                                                QuoteLiteral(folder_ + "/old_dead_letters.parquet") + ", " +
+                                                QuoteLiteral(folder_ + "/new_dead_letters.parquet") +
+                                                "]) WHERE name = 'late' AND step IN (" + InList(source.steps) + ")"));
+  std::string wanted = "true";
+  if (watermark < Timestamp::Max()) {
+    const Timestamp until = watermark == Timestamp::Min() ? watermark : watermark - source.allowed_lateness;
+    wanted += until == Timestamp::Min() ? " AND false" : " AND window_end <= " + TimeLiteral(until);
+  }
+  if (range.from) wanted += " AND window_start >= " + TimeLiteral(*range.from);
+  if (range.to) wanted += " AND window_end <= " + TimeLiteral(*range.to);
+  const auto side = [&](const std::string& generation) {
+    return "(SELECT *, true AS there FROM " + generation + "." + name + " WHERE " + wanted + ")";
+  };
+  // Without the key of what was late, the whole window counts as late.
+  std::string late_key = "true";
+  if (source.has_key) {
+    late_key.clear();
+    for (const KeyColumn& key : keys) {
+      late_key += (late_key.empty() ? "" : " AND ") +
+                  ("CAST(c." + key.name + " AS VARCHAR) IS NOT DISTINCT FROM l." + key.name);
+    }
+  }
+  MILLRACE_RETURN_IF_ERROR(connection_->Execute(
+      "CREATE TABLE diff._" + view.name + " AS SELECT *, EXISTS (SELECT 1 FROM late." + name + " AS l WHERE " +
+      SameWindow("l", "c") + " AND " + late_key + ") AS is_late FROM (SELECT " + coalesced +
+      "CASE WHEN o.there THEN o.window_start ELSE n.window_start END AS window_start, "
+      "CASE WHEN o.there THEN o.window_end ELSE n.window_end END AS window_end, "
+      "CASE WHEN n.there IS NULL THEN 'missing' WHEN o.there IS NULL THEN 'extra' WHEN true" +
+      same_values + " THEN 'equal' ELSE 'mismatch' END AS kind" + values + " FROM " + side("old") +
+      " AS o FULL OUTER JOIN " + side("new") + " AS n ON " + SameKey(keys, "o", "n") + " AND " + SameWindow("o", "n") +
+      ") AS c"));
+  MILLRACE_RETURN_IF_ERROR(connection_->Execute("CREATE VIEW diff." + name +
+                                                " AS SELECT * EXCLUDE (is_late) FROM diff._" + view.name +
+                                                " WHERE kind <> 'equal' AND NOT is_late"));
+  return CountDays(view);
+}
+
+Status GenerationDiff::CountDays(const ViewDescriptor& view) {
+  const std::string counts =
+      "count(*) FILTER (kind = 'equal' AND NOT is_late), count(*) FILTER (kind = 'mismatch' AND NOT is_late), "
+      "count(*) FILTER (kind = 'missing' AND NOT is_late), count(*) FILTER (kind = 'extra' AND NOT is_late), "
+      "count(*) FILTER (is_late) FROM diff._" +
+      view.name;
+  const auto read = [&](const std::string& sql, std::vector<DiffDay>* days) -> Status {
+    MILLRACE_ASSIGN_OR_RETURN(columnar::Result result, connection_->Query(sql));
+    while (true) {
+      MILLRACE_ASSIGN_OR_RETURN(const bool more, result.Next());
+      if (!more) return OkStatus();
+      for (std::size_t row = 0; row < result.rows(); ++row) {
+        const auto number = [&](std::size_t column) { return std::stoll(result.Text(column, row).value_or("0")); };
+        days->push_back({.view = view.name,
+                         .day = result.Text(0, row).value_or("all of time"),
+                         .equal = number(1),
+                         .mismatch = number(2),
+                         .missing = number(3),
+                         .extra = number(4),
+                         .late = number(5)});
+      }
+    }
+  };
+  MILLRACE_RETURN_IF_ERROR(read("SELECT 'all', " + counts, &totals_));
+  return read("SELECT CAST(window_start AS DATE) AS day, " + counts +
+                  " GROUP BY day HAVING count(*) FILTER (kind <> 'equal' AND NOT is_late) > 0 ORDER BY day",
+              &days_);
+}
+
+std::vector<DiffDay> GenerationDiff::Totals() const { return totals_; }
+
+bool GenerationDiff::IsEqual() const {
+  return std::all_of(totals_.begin(), totals_.end(),
+                     [](const DiffDay& view) { return view.mismatch + view.missing + view.extra == 0; });
+}
+
+StatusOr<bool> GenerationDiff::MeetsExpectation(const std::string& file, std::ostream& out) {
+  MILLRACE_ASSIGN_OR_RETURN(const std::string text,
+                            base::ReadFile(base::PosixFileSystem(), file, kExpectationBytesMax));
+  std::size_t begin = 0;
+  int number = 0;
+  bool is_met = true;
+  while (begin < text.size()) {
+    const std::size_t end = std::min(text.find(';', begin), text.size());
+    const std::string statement = text.substr(begin, end - begin);
+    begin = end + 1;
+    if (statement.find_first_not_of(" \t\r\n") == std::string::npos) continue;
+    const std::string name = file + ", statement " + std::to_string(++number);
+    StatusOr<std::int64_t> rows = connection_->QueryInt64("SELECT count(*) FROM (" + statement + ")");
+    if (!rows.ok()) return rows.status().WithContext(name);
+    if (*rows == 0) continue;
+    is_met = false;
+    out << name << " gives " << GroupedDigits(*rows) << " rows, and must give none:\n";
+    MILLRACE_RETURN_IF_ERROR(PrintSqlRows(*connection_, "FROM (" + statement + ") LIMIT 20", "table", out));
+  }
+  if (number == 0) return InvalidArgumentError(file + " has no statement; give SELECTs that must give no row");
+  return is_met;
+}
+
+Status GenerationDiff::Print(const std::string& format, std::ostream& out) const {
+  const auto number = [](std::string name) {
+    return RowColumn{.name = std::move(name), .kind = CellKind::kLiteral, .is_number = true};
+  };
+  MILLRACE_ASSIGN_OR_RETURN(const auto writer, MakeRowWriter(format,
+                                                             {{.name = "view"},
+                                                              {.name = "day"},
+                                                              number("equal"),
+                                                              number("mismatch"),
+                                                              number("missing"),
+                                                              number("extra"),
+                                                              number("late")},
+                                                             out));
+  const auto write = [&](const DiffDay& day) {
+    writer->Write({TextCell(day.view), TextCell(day.day), NumberCell(day.equal), NumberCell(day.mismatch),
+                   NumberCell(day.missing), NumberCell(day.extra), NumberCell(day.late)});
+  };
+  for (const DiffDay& day : days_) write(day);
+  for (const DiffDay& view : totals_) write(view);
+  writer->Finish();
+  return OkStatus();
+}
+
+}  // namespace millrace::cli
