@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <system_error>
 #include <thread>
@@ -64,6 +65,40 @@ ViewSource SourceOf(const Pipeline& pipeline, const std::string& view_name) {
 int ThreadsOf(const Invocation& invocation) {
   if (invocation.pipeline.threads > 0) return invocation.pipeline.threads;
   return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+}
+
+// The statements of an SQL text: parts between semicolons that are neither in a text, a name or a comment.
+std::vector<std::string> Statements(const std::string& text) {
+  std::vector<std::string> statements(1);
+  bool has_code = false;
+  const auto skip = [&](std::size_t* at, std::string_view closing) {
+    const std::size_t end = text.find(closing, *at + closing.size());
+    const std::size_t behind = end == std::string::npos ? text.size() : end + closing.size();
+    statements.back().append(text, *at, behind - *at);
+    *at = behind - 1;
+  };
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const std::string_view rest = std::string_view(text).substr(at);
+    const bool is_comment = rest.starts_with("--") || rest.starts_with("/*");
+    if (is_comment) {
+      skip(&at, rest[0] == '-' ? "\n" : "*/");
+      continue;
+    }
+    if (text[at] == ';') {
+      if (!has_code) statements.pop_back();
+      statements.emplace_back();
+      has_code = false;
+      continue;
+    }
+    has_code = has_code || std::isspace(static_cast<unsigned char>(text[at])) == 0;
+    if (text[at] == '\'' || text[at] == '"') {
+      skip(&at, std::string_view(&text[at], 1));
+    } else {
+      statements.back() += text[at];
+    }
+  }
+  if (!has_code) statements.pop_back();
+  return statements;
 }
 
 std::string InList(const std::vector<std::string>& texts) {
@@ -261,27 +296,22 @@ bool GenerationDiff::IsEqual() const {
 StatusOr<bool> GenerationDiff::MeetsExpectation(const std::string& file, std::ostream& out) {
   MILLRACE_ASSIGN_OR_RETURN(const std::string text,
                             base::ReadFile(base::PosixFileSystem(), file, kExpectationBytesMax));
-  std::size_t begin = 0;
   int number = 0;
   bool is_met = true;
-  while (begin < text.size()) {
-    const std::size_t end = std::min(text.find(';', begin), text.size());
-    const std::string statement = text.substr(begin, end - begin);
-    begin = end + 1;
-    if (statement.find_first_not_of(" \t\r\n") == std::string::npos) continue;
+  for (const std::string& statement : Statements(text)) {
     const std::string name = file + ", statement " + std::to_string(++number);
-    StatusOr<std::int64_t> rows = connection_->QueryInt64("SELECT count(*) FROM (" + statement + ")");
+    StatusOr<std::int64_t> rows = connection_->QueryInt64("SELECT count(*) FROM (" + statement + "\n)");
     if (!rows.ok()) return rows.status().WithContext(name);
     if (*rows == 0) continue;
     is_met = false;
     out << name << " gives " << GroupedDigits(*rows) << " rows, and must give none:\n";
-    MILLRACE_RETURN_IF_ERROR(PrintSqlRows(*connection_, "FROM (" + statement + ") LIMIT 20", "table", out));
+    MILLRACE_RETURN_IF_ERROR(PrintSqlRows(*connection_, "FROM (" + statement + "\n) LIMIT 20", "table", out));
   }
   if (number == 0) return InvalidArgumentError(file + " has no statement; give SELECTs that must give no row");
   return is_met;
 }
 
-Status GenerationDiff::Print(const std::string& format, std::ostream& out) const {
+Status GenerationDiff::Print(const std::string& format, bool with_days, std::ostream& out) const {
   const auto number = [](std::string name) {
     return RowColumn{.name = std::move(name), .kind = CellKind::kLiteral, .is_number = true};
   };
@@ -298,7 +328,9 @@ Status GenerationDiff::Print(const std::string& format, std::ostream& out) const
     writer->Write({TextCell(day.view), TextCell(day.day), NumberCell(day.equal), NumberCell(day.mismatch),
                    NumberCell(day.missing), NumberCell(day.extra), NumberCell(day.late)});
   };
-  for (const DiffDay& day : days_) write(day);
+  if (with_days) {
+    for (const DiffDay& day : days_) write(day);
+  }
   for (const DiffDay& view : totals_) write(view);
   writer->Finish();
   return OkStatus();

@@ -56,8 +56,8 @@ class GenerationDiff {
   /// Runs the statements of an SQL file over the tables above. Rows that they give contradict the expectation: they are
   /// printed, and the result is false.
   StatusOr<bool> MeetsExpectation(const std::string& file, std::ostream& out);
-  /// Prints the days and then the totals as "table", "json" or "csv".
-  Status Print(const std::string& format, std::ostream& out) const;
+  /// Prints the days, if they are wanted, and then the totals as "table", "json" or "csv".
+  Status Print(const std::string& format, bool with_days, std::ostream& out) const;
 
  private:
   explicit GenerationDiff(std::string folder) : folder_(std::move(folder)) {}

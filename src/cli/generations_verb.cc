@@ -105,7 +105,7 @@ StatusOr<int> Diff(const Invocation& invocation, const Pipeline& pipeline, const
   if (old_generation == new_generation) return UsageError("give two different generations");
   MILLRACE_ASSIGN_OR_RETURN(const GenerationDiff diff,
                             GenerationDiff::Compare(invocation, pipeline, old_generation, new_generation));
-  MILLRACE_RETURN_IF_ERROR(diff.Print(invocation.output.format, std::cout));
+  MILLRACE_RETURN_IF_ERROR(diff.Print(invocation.output.format, true, std::cout));
   return diff.IsEqual() ? 0 : kExitDifferent;
 }
 

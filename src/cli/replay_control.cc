@@ -191,7 +191,7 @@ Status ReplayControl::CheckDifference() {
   if (manifest.generation == 0 || manifest.generation == generation_) return OkStatus();
   MILLRACE_ASSIGN_OR_RETURN(GenerationDiff diff,
                             GenerationDiff::Compare(invocation_, pipeline_, manifest.generation, generation_));
-  MILLRACE_RETURN_IF_ERROR(diff.Print("table", std::cerr));
+  MILLRACE_RETURN_IF_ERROR(diff.Print("table", policy_.when == PromotePolicy::When::kEqual, std::cerr));
   if (policy_.when == PromotePolicy::When::kEqual) {
     if (diff.IsEqual()) return OkStatus();
     return FailedPreconditionError("generation " + std::to_string(generation_) + " differs from generation " +
