@@ -116,10 +116,7 @@ Timestamp ReadOperator::ResumeAt() const {
 // The next restriction to read, in turn; a bounded one is claimed only when none is in hand.
 ReadOperator::Active* ReadOperator::Next(Timestamp now) {
   while (true) {
-    for (std::size_t i = 0; i < active_.size(); ++i) {
-      turn_ = (turn_ + 1) % active_.size();
-      if (active_[turn_]->resume_at <= now) return active_[turn_].get();
-    }
+    if (Active* next = NextInHand(now)) return next;
     if (exhausted_ || !active_.empty()) return nullptr;
     std::optional<Restriction> claimed = queue_->Claim(context().worker());
     while (claimed && !claimed->bounded()) {  // a worker reads all its unbounded partitions in turn
@@ -132,6 +129,20 @@ ReadOperator::Active* ReadOperator::Next(Timestamp now) {
       return nullptr;
     }
   }
+}
+
+// The one that is furthest behind in event time, so that those that are read together stay together and few windows are
+// open between them; now and then the next in turn, so that none waits for good.
+ReadOperator::Active* ReadOperator::NextInHand(Timestamp now) {
+  Active* next = nullptr;
+  const bool in_turn = ++picks_ % kPicksInTurnEvery == 0;
+  for (std::size_t i = 0; i < active_.size(); ++i) {
+    Active* candidate = active_[(turn_ + 1 + i) % active_.size()].get();
+    if (candidate->resume_at > now) continue;
+    if (next == nullptr || (!in_turn && candidate->Low() < next->Low())) next = candidate;
+  }
+  if (!active_.empty()) turn_ = (turn_ + 1) % active_.size();
+  return next;
 }
 
 void ReadOperator::Add(Restriction restriction) {

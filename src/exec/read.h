@@ -58,6 +58,7 @@ class ReadOperator final : public detail::Operator, private detail::SourceSink {
   struct Active;
 
   Active* Next(Timestamp now);
+  Active* NextInHand(Timestamp now);
   void Add(Restriction restriction);
   void Retire(Active* active);
   void TakeBatch(detail::BatchBase& batch) override;
@@ -67,7 +68,9 @@ class ReadOperator final : public detail::Operator, private detail::SourceSink {
   RestrictionQueue* queue_ = nullptr;
   ReadLimits limits_;
   std::vector<std::unique_ptr<Active>> active_;
+  static constexpr std::uint64_t kPicksInTurnEvery = 16;
   std::size_t turn_ = 0;
+  std::uint64_t picks_ = 0;
   bool exhausted_ = false;
   bool ended_ = false;  // nothing more is read though there may be more
   Active* running_ = nullptr;

@@ -119,6 +119,7 @@ class Run {
     for (int i = 0; i < shared_.workers; ++i) {
       shared_.inboxes.push_back(
           std::make_unique<Inbox>(plan_.nodes.size(), static_cast<std::size_t>(std::max(1, options_.queue_batches))));
+      shared_.reading_at.push_back(std::make_unique<std::atomic<std::int64_t>>(Timestamp::Max().micros()));
     }
     if (options_.checkpoints) {
       auto checkpointer = Checkpointer::Open(*options_.checkpoints, plan_, options_.streaming, sinks);

@@ -16,6 +16,9 @@ namespace {
 struct RunEnded {};
 
 constexpr int kMessagesPerTurn = 256;
+// How many bundles a worker may be ahead of another one, and over about how many their length is averaged.
+constexpr int kBundlesAhead = 8;
+constexpr int kSpanWeight = 8;
 constexpr auto kLongestWait = std::chrono::milliseconds(1);
 // Between two broadcasts of watermarks: short beside any latency that is promised, long beside a bundle.
 constexpr Duration kBroadcastEvery = std::chrono::milliseconds(1);
@@ -156,16 +159,41 @@ void Worker::Loop() {
 }
 
 ReadOperator::State Worker::ReadSources() {
-  if (!shared_.pace.limits() || reading_ends()) return graph_.RunSource();
-  if (!shared_.pace.MayRead()) return ReadOperator::State::kWaiting;
-  const std::int64_t before = graph_.elements_read();
+  if (reading_ends()) return graph_.RunSource();
+  const Timestamp before = graph_.SourceWatermark();
+  TellWhereItReads(before);
+  if ((shared_.pace.limits() && !shared_.pace.MayRead()) || IsAhead(before)) return ReadOperator::State::kWaiting;
+  const std::int64_t elements = graph_.elements_read();
   const ReadOperator::State state = graph_.RunSource();
-  shared_.pace.Count(graph_.elements_read() - before);
+  if (shared_.pace.limits()) shared_.pace.Count(graph_.elements_read() - elements);
+  has_more_ = state == ReadOperator::State::kMore;
+  const Timestamp after = graph_.SourceWatermark();
+  TellWhereItReads(after);
+  if (before > Timestamp::Min() && after < Timestamp::Max()) {
+    bundle_span_ += (after - before - bundle_span_) / kSpanWeight;
+  }
   return state;
 }
 
+void Worker::TellWhereItReads(Timestamp watermark) {
+  const bool is_known = has_more_ && watermark > Timestamp::Min();
+  const Timestamp at = is_known ? watermark : Timestamp::Max();
+  shared_.reading_at[static_cast<std::size_t>(index_)]->store(at.micros(), std::memory_order_relaxed);
+}
+
+// Whether another worker has still to read what is older by some bundles. What is read too early waits in open windows.
+// Each worker tells where it is before it asks, so the one that is furthest behind always reads.
+bool Worker::IsAhead(Timestamp own) const {
+  if (shared_.workers == 1 || !shared_.streaming) return false;
+  if (own == Timestamp::Min() || own == Timestamp::Max()) return false;
+  std::int64_t least = own.micros();
+  for (const auto& at : shared_.reading_at) least = std::min(least, at->load(std::memory_order_relaxed));
+  return own - Timestamp::FromMicros(least) > bundle_span_ * kBundlesAhead;
+}
+
 void Worker::WaitForWork() {
-  const Timestamp source = shared_.pace.MayRead() ? graph_.SourceResumeAt() : Timestamp::Max();
+  const bool may_read = shared_.pace.MayRead() && !IsAhead(graph_.SourceWatermark());
+  const Timestamp source = may_read ? graph_.SourceResumeAt() : Timestamp::Max();
   const Timestamp next = std::min(source, graph_.NextProcessingTime());
   const Duration left = next - shared_.clock();
   if (left <= Duration(0)) return;

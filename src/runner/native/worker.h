@@ -54,6 +54,8 @@ struct Shared {
   std::vector<std::unique_ptr<SharedSideInput>> side_inputs;      // by node; null if no collector
   std::vector<exec::RestoredNode> restored;                       // while the workers start from a checkpoint
   exec::StateMemory state_memory;                                 // of each worker
+  // By worker, where its sources are in event time while it has something to read; else the end of time.
+  std::vector<std::unique_ptr<std::atomic<std::int64_t>>> reading_at;
 };
 
 class Worker final : private exec::WorkerEnvironment {
@@ -96,6 +98,8 @@ class Worker final : private exec::WorkerEnvironment {
   bool Meet();
   void FinalizeRead();
   exec::ReadOperator::State ReadSources();
+  void TellWhereItReads(Timestamp watermark);
+  bool IsAhead(Timestamp own) const;
   bool Receive(int first_node, int at_most);
   void TellStatus();
   void WaitForWork();
@@ -111,6 +115,8 @@ class Worker final : private exec::WorkerEnvironment {
   std::mutex status_mutex_;
   exec::WorkerStatus status_;  // guarded by it
   std::atomic<std::int64_t> source_watermark_{Timestamp::Min().micros()};
+  bool has_more_ = false;    // the last bundle was not the end of what there is to read
+  Duration bundle_span_{0};  // by how much event time a bundle advances, about
   exec::WorkerGraph graph_;
 };
 
