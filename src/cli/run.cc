@@ -60,6 +60,7 @@ std::string Summary(const PipelineResult& result, std::int64_t elements_read, st
 struct Storage {
   std::optional<DataDirectory> directory;
   std::unique_ptr<RunResults> results;
+  std::string folder;                        // of the generation
   std::optional<GenerationOfRun> resumable;  // of a run with checkpoints
 };
 
@@ -112,6 +113,7 @@ StatusOr<Storage> OpenStorage(const Invocation& invocation, const std::vector<Vi
     MILLRACE_ASSIGN_OR_RETURN(results.folder, directory.BeginGeneration(options.fresh));
     results.generation = directory.next_generation();
   }
+  storage.folder = results.folder;
   MILLRACE_ASSIGN_OR_RETURN(storage.results, RunResults::Create(results));
   storage.directory.emplace(std::move(directory));
   return storage;
@@ -180,11 +182,13 @@ StatusOr<int> RunVerb(const Invocation& invocation, Pipeline& pipeline) {
                                                            : 0,
                          .views = &views,
                          .results = storage.results.get()};
+  options->generation = served.generation;
   MILLRACE_ASSIGN_OR_RETURN(auto server, StartServer(invocation, served, &*options));
   if (options->status != nullptr) options->status->Add([&commits](RunStatus& status) { commits.AddTo(status); });
   const PipelineResult result = pipeline.Run(*options);
   server.reset();           // it reads the stores
   storage.results.reset();  // closes the stores
+  if (storage.directory && !storage.resumable) MILLRACE_RETURN_IF_ERROR(KeepLedger(storage.folder, result));
   const bool stopped = result.state == PipelineResult::State::kCancelled;
   // A batch run gives its result at its end; one that was stopped has none, unless it can be resumed.
   const bool has_result = result.ok() || (stopped && (options->streaming || storage.resumable));

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "cli/data_directory.h"
+#include "cli/dlq.h"
+#include "cli/ledger.h"
 #include "cli/publish.h"
 #include "millrace/core/options.h"
 #include "millrace/core/timestamp.h"
@@ -65,6 +67,8 @@ struct Invocation {
   server::ServeOptions serve;
   ArchiveVerbOptions archive;
   PublishOptions publish;
+  LedgerVerbOptions ledger;
+  DlqOptions dlq;
 
   std::string JobName() const { return pipeline.job_name.empty() ? program : pipeline.job_name; }
 };
@@ -85,6 +89,7 @@ StatusOr<int> ExportVerb(const Invocation& invocation, const Pipeline& pipeline)
 StatusOr<int> StatusVerb(const Invocation& invocation);
 StatusOr<int> ArchiveVerb(const Invocation& invocation);
 StatusOr<int> CheckpointsVerb(const Invocation& invocation);
+StatusOr<int> LedgerVerb(const Invocation& invocation);
 StatusOr<int> StopVerb(const Invocation& invocation);
 StatusOr<int> DrainVerb(const Invocation& invocation);
 StatusOr<int> PublishVerb(const Invocation& invocation, const Publishing& publishing);

@@ -49,7 +49,8 @@ struct Shared {
   std::vector<std::unique_ptr<SharedRestrictions>> restrictions;  // by node; null if no source
   std::vector<std::unique_ptr<SharedSideInput>> side_inputs;      // by node; null if no collector
   std::vector<exec::RestoredNode> restored;                       // while the workers start from a checkpoint
-  exec::StateMemory state_memory;                                 // of each worker
+  exec::Origins origins;
+  exec::StateMemory state_memory;  // of each worker
 };
 
 class Worker final : private exec::WorkerEnvironment {
@@ -63,6 +64,9 @@ class Worker final : private exec::WorkerEnvironment {
   const exec::WorkerGraph& graph() const { return graph_; }
   /// Has the worker's thread tell the source `node` that all computed from `read` is safe. Any thread may call it.
   void FinalizeSoon(int node, std::vector<Restriction> read);
+  /// What the worker has counted of node `node`. After the run.
+  exec::StepLedger LedgerOf(int node) const { return graph_.LedgerOf(node); }
+  std::vector<Restriction> TakeCovered(int node) { return graph_.TakeCovered(node); }
   /// After a run that has ended well.
   void FinalizeSources() { graph_.FinalizeSources(); }
   /// What the worker told when it was asked before; it tells anew between its next two bundles. Any thread may ask.
@@ -85,6 +89,7 @@ class Worker final : private exec::WorkerEnvironment {
   detail::SideInputStore& StoreOf(int collector) override;
   exec::RestrictionQueue& RestrictionsOf(int source) override;
   const exec::StateMemory& state_memory() const override { return shared_.state_memory; }
+  exec::Origins& origins() override { return shared_.origins; }
 
   void Restore();
   void Loop();
