@@ -12,11 +12,13 @@
 #include "base/status_macros.h"
 #include "cli/ask_run.h"
 #include "cli/dlq_marks.h"
+#include "cli/dlq_records.h"
 #include "cli/row_writer.h"
 #include "cli/run_results.h"
 #include "cli/sql_rows.h"
 #include "cli/verbs.h"
 #include "cli/warehouse.h"
+#include "log/topic.h"
 #include "millrace/core/json.h"
 
 namespace millrace::cli {
@@ -54,8 +56,51 @@ StatusOr<int> ListCauses(const Invocation& invocation) {
   return 0;
 }
 
+void PrintField(const char* name, const std::string& value) {
+  if (!value.empty())
+    std::cout << "  " << name << std::string(14 - std::string_view(name).size(), ' ') << value << "\n";
+}
+
+std::string TimeText(const std::optional<Timestamp>& time) { return time ? time->ToString() : ""; }
+
+// A letter with the record that it comes from.
+Status PrintLetter(const Invocation& invocation, std::uint64_t generation, const ListedLetter& letter) {
+  std::cout << "letter " << letter.id << "\n";
+  PrintField("name", letter.name);
+  PrintField("step", letter.step);
+  PrintField("reason", letter.reason.value_or(""));
+  PrintField("event_time", TimeText(letter.event_time));
+  PrintField("window_start", TimeText(letter.window_start));
+  PrintField("window_end", TimeText(letter.window_end));
+  PrintField("written_at", letter.written_at.ToString());
+  PrintField("code_version", letter.code_version.value_or(""));
+  PrintField("element", letter.element);
+  PrintField("origin", letter.origin ? *letter.origin + ", position " + std::to_string(*letter.position) : "not known");
+  const std::optional<log::RecordPlace> place = PlaceOf(letter);
+  const std::string log = invocation.pipeline.data_dir + "/log";
+  if (!place || !log::ReadTopic(base::PosixFileSystem(), log, place->topic).ok()) return OkStatus();
+  const PlaceInTopic in_topic(place->partition, place->offset);
+  MILLRACE_ASSIGN_OR_RETURN(const auto records, ReadRecords(invocation, generation, place->topic, {in_topic}));
+  const auto found = records.find(in_topic);
+  if (found == records.end()) {
+    PrintField("record", "neither in the log nor in the archive any more");
+    return OkStatus();
+  }
+  PrintField("key", found->second.key);
+  for (const auto& [name, value] : found->second.attributes) PrintField("attribute", name + "=" + value);
+  PrintField("data", found->second.data);
+  return OkStatus();
+}
+
 StatusOr<int> Show(const Invocation& invocation, const std::vector<std::string>& ids) {
   MILLRACE_ASSIGN_OR_RETURN(const Letters letters, Letters::Open(invocation));
+  if (!ids.empty() && invocation.output.format == "table") {
+    MILLRACE_ASSIGN_OR_RETURN(const std::vector<ListedLetter> chosen, letters.Choose(ids, kDiscardedMax));
+    for (const ListedLetter& letter : chosen) {
+      MILLRACE_RETURN_IF_ERROR(PrintLetter(invocation, letters.generation(), letter));
+    }
+    return 0;
+  }
   const std::uint64_t limit = invocation.output.limit.value_or(kShownMax);
   MILLRACE_ASSIGN_OR_RETURN(
       const std::string rows,

@@ -198,6 +198,10 @@ StatusOr<int> RunVerb(const Invocation& invocation, Pipeline& pipeline) {
     MILLRACE_RETURN_IF_ERROR(Conclude(*storage.directory, has_result, options->streaming));
   }
   if (!result.status.ok()) return result.status;
+  if (!ProblemsOf(result.ledger.total).empty()) {
+    std::cerr << invocation.program << ": the ledger does not balance; `" << invocation.program
+              << " ledger` says where\n";
+  }
   std::cerr << invocation.program << ": " << Summary(result, elements_read, views.size()) << "\n";
   if (stopped && storage.resumable) {
     std::cerr << invocation.program << ": the next run goes on from here; --fresh begins anew\n";

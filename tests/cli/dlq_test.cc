@@ -3,13 +3,15 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <csignal>
 #include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "base/clock.h"
 #include "base/file_system.h"
+#include "base/random.h"
+#include "base/test_settings.h"
 #include "log/log_reader.h"
 #include "millrace/core/json.h"
 #include "program.h"
@@ -119,6 +121,9 @@ TEST_F(DlqTest, LettersKnowTheirRecordAndAreListedByCause) {
     EXPECT_GE(letter.code_version.size(), 16U);
   }
   EXPECT_THAT(Ride({"dlq", "show", letters[2].id, "--format=csv"}), HasSubstr("\n" + letters[2].id + ",rides,Check,"));
+  const std::string whole = Ride({"dlq", "show", letters[2].id});
+  EXPECT_THAT(whole, AllOf(StartsWith("letter " + letters[2].id + "\n"), HasSubstr("\n  step          Check\n"),
+                           ContainsRegex("\n  data          \\{\"number\":[0-9]*0,\"city\":")));
   EXPECT_THAT(Ride({"dlq", "list", "--by_step=Other", "--format=csv"}), ::testing::EndsWith("one_id\n"));
 }
 
@@ -173,6 +178,37 @@ TEST_F(DlqTest, TheRunThatGoesOnCountsThemAndIsAskedWhileItHoldsTheDirectory) {
   ASSERT_EQ(Try({"stop"}).exit_code, 0);
   second.Wait();
   EXPECT_EQ(Try({"ledger"}).exit_code, 0);
+}
+
+// Killed anywhere, and run again: each record is put back once.
+TEST_F(DlqTest, AReplayThatIsKilledGoesOn) {
+  Ride({"run", "--log", "--batch", "--refuse_every=1"});
+  ASSERT_EQ(Letters().size(), static_cast<std::size_t>(kRides));
+  base::Random random(base::TestSeed());
+  const std::vector<std::string> replay = {"dlq", "replay", "--all_letters", "--data_dir=" + data_dir_};
+  int killed = 0;
+  for (std::int64_t i = 0; i < base::TestRounds(15, 200); ++i) {
+    std::vector<std::string> some = replay;
+    some.push_back("--limit=7");
+    Child child("rides", some);
+    std::this_thread::sleep_for(std::chrono::microseconds(random.Between(0, 120'000)));
+    child.Signal(SIGKILL);
+    killed += child.Wait().signal == SIGKILL ? 1 : 0;
+  }
+  RecordProperty("killed", killed);
+  for (int i = 0; !Letters().empty(); ++i) {
+    ASSERT_LT(i, 20);
+    Ride({"dlq", "replay", "--all_letters"});
+  }
+  const auto reader = log::LogReader::Open(base::PosixFileSystem(), data_dir_ + "/log", "rides");
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  const auto end = (*reader)->End();
+  ASSERT_TRUE(end.ok());
+  std::int64_t records = 0;
+  for (const std::int64_t offset : *end) records += offset;
+  EXPECT_EQ(records, 2 * kRides) << "MILLRACE_TEST_SEED=" << base::TestSeed();
+  Ride({"run", "--log", "--batch"});
+  EXPECT_EQ(Cents(), kAll);
 }
 
 TEST_F(DlqTest, SaysWhatIsWrong) {

@@ -72,7 +72,9 @@ TEST_F(LedgerTest, ARunWithoutCheckpointsHasOneEpoch) {
 }
 
 TEST_F(LedgerTest, AStageThatLosesAnElementIsNamed) {
-  ASSERT_EQ(Ride({"run", "--broken"}).exit_code, 0);
+  const Outcome run = Ride({"run", "--broken"});
+  ASSERT_EQ(run.exit_code, 0);
+  EXPECT_THAT(run.err, HasSubstr("rides: the ledger does not balance; `rides ledger` says where\n"));
   const Outcome table = Ride({"ledger"});
   EXPECT_EQ(table.exit_code, 1);
   EXPECT_THAT(table.out, HasSubstr("differences"));

@@ -203,7 +203,9 @@ class SourceOutput {
   void Emit(U&& value, Timestamp event_time) {
     batch_.values.AppendReserved(std::forward<U>(value));
     batch_.timestamps.AppendReserved(event_time);
-    if (origin_ != detail::kUnknownOrigin) AppendOrigins(1);
+    if (origin_ != detail::kUnknownOrigin) [[unlikely]] {
+      AppendOrigins(1);
+    }
     if (batch_.size() >= detail::kBatchElements) Flush();
   }
 

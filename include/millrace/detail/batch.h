@@ -151,20 +151,7 @@ class Batch final : public BatchBase {
 };
 
 /// How many (element, window) pairs a batch has.
-inline std::int64_t CountInWindows(const BatchBase& batch) {
-  if (!batch.windows.many()) return static_cast<std::int64_t>(batch.size());
-  const WindowFn& fn = batch.windows.fn;
-  const bool all_alike = fn.size_micros % fn.period_micros == 0;
-  std::int64_t count = 0;
-  for (const Timestamp time : batch.timestamps) {
-    if (all_alike && !fn.NearEndsOfTime(time)) [[likely]] {
-      count += fn.size_micros / fn.period_micros;
-    } else {
-      fn.ForEachWindow(time, [&count](const BoundedWindow&) { ++count; });
-    }
-  }
-  return count;
-}
+std::int64_t CountInWindows(const BatchBase& batch);
 
 /// Splits a batch whose elements are in many windows into `target`, one row per element and window.
 inline void ExplodeWindows(const BatchBase& batch, BatchBase& target) {
