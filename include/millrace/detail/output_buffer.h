@@ -19,7 +19,7 @@ class OutputBuffer {
   void Begin(const BatchBase& input) {
     input_ = &input;
     batch_.CopyHeader(input);
-    batch_.has_origins = input.has_origins && port_->wants_origins();
+    batch_.has_origins = input.has_origins && port_ != nullptr && port_->wants_origins();
     same_header_ = true;
   }
 
