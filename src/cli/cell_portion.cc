@@ -6,8 +6,25 @@
 
 #include "base/status_macros.h"
 #include "millrace/core/coder.h"
+#include "millrace/detail/hash.h"
 
 namespace millrace::cli {
+
+std::string IdOf(const DeadLetterRow& letter) {
+  std::string text;
+  const auto add = [&text](std::string_view part) { (text += std::to_string(part.size()) + ":").append(part); };
+  add(letter.name);
+  add(letter.step);
+  add(letter.element);
+  if (letter.origin) add(*letter.origin + "/" + std::to_string(letter.position.value_or(0)));
+  if (letter.window_start) add(std::to_string(letter.window_start->micros()));
+  if (letter.window_end) add(std::to_string(letter.window_end->micros()));
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  const std::uint64_t hash = detail::KeyHash(text);
+  std::string id;
+  for (int shift = 60; shift >= 0; shift -= 4) id += kDigits[(hash >> shift) & 15];
+  return id;
+}
 
 namespace {
 

@@ -71,7 +71,15 @@ struct DeadLetterRow {
   Timestamp written_at;
   std::optional<Timestamp> window_start = {};  // of an element that came too late
   std::optional<Timestamp> window_end = {};
+  std::string reason = {};
+  std::optional<std::string> origin = {};  // with `position`: where it is from, if that is known
+  std::optional<std::int64_t> position = {};
+  std::string code_version = {};  // the build id of the program that wrote it
+  std::string id = {};            // what letters are named by, which follows from the rest
 };
+
+/// Sixteen hexadecimal digits: the same for letters of the same name, step, element, window and origin.
+std::string IdOf(const DeadLetterRow& letter);
 
 /// What is handed to the stores at once. Filled under a lock, then shared and read only.
 class CellPortion {

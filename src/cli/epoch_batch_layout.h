@@ -13,6 +13,8 @@ inline constexpr std::size_t kBlockHeadBytes = 24;
 /// Flags of a dead letter.
 inline constexpr unsigned kHasEventTime = 1;
 inline constexpr unsigned kHasWindow = 2;
+inline constexpr unsigned kHasReason = 4;  // and code version
+inline constexpr unsigned kHasOrigin = 8;
 inline constexpr std::uint8_t kCellsKind = 1;
 inline constexpr std::uint8_t kLettersKind = 2;
 inline constexpr unsigned kTimingMask = 3;

@@ -193,7 +193,8 @@ StatusOr<std::vector<DeadLetterRow>> DecodeLetters(const EpochBlock& block) {
     if (!TakeText(&rest, &letter.name)) return damaged("name");
     if (!TakeText(&rest, &letter.step)) return damaged("step");
     if (!TakeText(&rest, &letter.element)) return damaged("element");
-    constexpr unsigned kAllFlags = batch_layout::kHasEventTime | batch_layout::kHasWindow;
+    constexpr unsigned kAllFlags =
+        batch_layout::kHasEventTime | batch_layout::kHasWindow | batch_layout::kHasReason | batch_layout::kHasOrigin;
     const unsigned flags = rest.empty() ? ~0U : static_cast<unsigned char>(rest[0]);
     if (flags > kAllFlags) return damaged("flags");
     rest.remove_prefix(1);
@@ -205,6 +206,15 @@ StatusOr<std::vector<DeadLetterRow>> DecodeLetters(const EpochBlock& block) {
       return damaged("window");
     }
     if (!TakeTime(&rest, &letter.written_at)) return damaged("time of writing");
+    if ((flags & batch_layout::kHasReason) != 0 &&
+        !(TakeText(&rest, &letter.reason) && TakeText(&rest, &letter.code_version))) {
+      return damaged("reason");
+    }
+    if ((flags & batch_layout::kHasOrigin) != 0) {
+      if (!TakeText(&rest, &letter.origin.emplace()) || rest.size() < kTimeBytes) return damaged("origin");
+      letter.position = static_cast<std::int64_t>(TakeBigEndian(&rest, kTimeBytes));
+    }
+    letter.id = IdOf(letter);
     letters.push_back(std::move(letter));
   }
   if (rest.empty()) return letters;

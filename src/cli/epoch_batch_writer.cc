@@ -95,14 +95,24 @@ void EpochBlockWriter::AddLetters(std::span<const DeadLetterRow> letters) {
     AppendText(letter.step, &bytes_);
     AppendText(letter.element, &bytes_);
     const bool has_window = letter.window_start && letter.window_end;
-    bytes_.push_back(static_cast<char>((letter.event_time ? batch_layout::kHasEventTime : 0) |
-                                       (has_window ? batch_layout::kHasWindow : 0)));
+    const bool has_reason = !letter.reason.empty() || !letter.code_version.empty();
+    bytes_.push_back(static_cast<char>(
+        (letter.event_time ? batch_layout::kHasEventTime : 0) | (has_window ? batch_layout::kHasWindow : 0) |
+        (has_reason ? batch_layout::kHasReason : 0) | (letter.origin ? batch_layout::kHasOrigin : 0)));
     if (letter.event_time) AppendTime(*letter.event_time, &bytes_);
     if (has_window) {
       AppendTime(*letter.window_start, &bytes_);
       AppendTime(*letter.window_end, &bytes_);
     }
     AppendTime(letter.written_at, &bytes_);
+    if (has_reason) {
+      AppendText(letter.reason, &bytes_);
+      AppendText(letter.code_version, &bytes_);
+    }
+    if (letter.origin) {
+      AppendText(*letter.origin, &bytes_);
+      AppendBigEndian(static_cast<std::uint64_t>(letter.position.value_or(0)), 8, &bytes_);
+    }
   }
   count_ += static_cast<std::uint32_t>(letters.size());
 }

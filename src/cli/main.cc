@@ -38,6 +38,10 @@ constexpr std::array kVerbs = {
     VerbHelp{"sql", "\"SELECT ...\" --data_dir=DIR", "ask the warehouse: each view is a table, and so is dead_letters"},
     VerbHelp{"export", "VIEW OUT.parquet --data_dir=DIR", "write a view to a Parquet file"},
     VerbHelp{"checkpoints", "list|inspect [EPOCH] --data_dir=DIR", "print the checkpoints that a run can go on from"},
+    VerbHelp{"ledger", "--data_dir=DIR [--epoch=N]",
+             "print what was read and what became of it, by epoch and step; 1 where it does not add up"},
+    VerbHelp{"dlq", "list|show|replay|discard [ID...] --data_dir=DIR",
+             "print dead letters, by cause or one by one; put their records into the log again; or list them no more"},
     VerbHelp{"archive", "run|list|verify|compact [TOPIC...] --data_dir=DIR",
              "write the log's closed ranges to Parquet files; print, check or merge these"},
     VerbHelp{"stop", "--data_dir=DIR [--snapshot=FOLDER]", "end a running pipeline after a last checkpoint"},
@@ -89,11 +93,16 @@ StatusOr<int> Dispatch(cli::Invocation& invocation, const Job& job) {
   if (invocation.verb == "status") return cli::StatusVerb(invocation);
   if (invocation.verb == "archive") return cli::ArchiveVerb(invocation);
   if (invocation.verb == "checkpoints") return cli::CheckpointsVerb(invocation);
+  if (invocation.verb == "ledger") return cli::LedgerVerb(invocation);
   if (invocation.verb == "stop") return cli::StopVerb(invocation);
   if (invocation.verb == "drain") return cli::DrainVerb(invocation);
   if (invocation.verb == kPublish) {
     if (job.publishing() != nullptr) return cli::PublishVerb(invocation, *job.publishing());
     return cli::UsageError("this program publishes nothing: give its job what to publish, by Job::Publishes");
+  }
+  if (invocation.verb == "dlq") {
+    return cli::DlqVerb(invocation,
+                        [&](Pipeline& empty) { return job.definition().Build(empty, invocation.pipeline); });
   }
   if (invocation.verb == kReplay || invocation.verb == kGenerations) {
     if (job.topology() == nullptr) {
@@ -126,6 +135,8 @@ StatusOr<int> ParseAndDispatch(cli::Invocation& invocation, const std::vector<st
   parser.Add("Options of verbs", &invocation.output);
   parser.Add("Options of the server of a run", &invocation.serve);
   parser.Add("Options of archive", &invocation.archive);
+  parser.Add("Options of ledger", &invocation.ledger);
+  parser.Add("Options of dlq", &invocation.dlq);
   if (job.publishing() != nullptr) parser.Add("Options of publish", &invocation.publish);
   if (job.topology() != nullptr) parser.Add("Options of replay", &invocation.replay);
   MILLRACE_RETURN_IF_ERROR(parser.Check());

@@ -97,6 +97,7 @@ StatusOr<int> RunPipeline(const Invocation& invocation, Pipeline& pipeline, RunO
                          .views = &views,
                          .results = storage.results.get(),
                          .actions = additions.actions};
+  options.generation = served.generation;
   MILLRACE_ASSIGN_OR_RETURN(auto server, StartServer(invocation, served, &options));
   if (options.status != nullptr) {
     options.status->Add([&commits](RunStatus& status) { commits.AddTo(status); });
@@ -107,6 +108,7 @@ StatusOr<int> RunPipeline(const Invocation& invocation, Pipeline& pipeline, RunO
   beside.reset();
   server.reset();           // it reads the stores
   storage.results.reset();  // closes the stores
+  if (storage.directory && !storage.resumable) MILLRACE_RETURN_IF_ERROR(KeepLedger(storage.folder(), result));
   const bool stopped = result.state == PipelineResult::State::kCancelled;
   const bool has_result = HasResult(storage, result, options.streaming);
   MILLRACE_RETURN_IF_ERROR(ConcludeRun(storage, result, options.streaming));
@@ -115,6 +117,10 @@ StatusOr<int> RunPipeline(const Invocation& invocation, Pipeline& pipeline, RunO
   storage.directory.reset();
   if (result.ok() && additions.on_finished) additions.on_finished();
   if (!result.status.ok()) return result.status;
+  if (!ProblemsOf(result.ledger.total).empty()) {
+    std::cerr << invocation.program << ": the ledger does not balance; `" << invocation.program
+              << " ledger` says where\n";
+  }
   std::cerr << invocation.program << ": " << Summary(result, elements_read, views.size()) << "\n";
   if (stopped && is_resumable) {
     std::cerr << invocation.program << ": the next " << invocation.verb << " goes on from here; --fresh begins anew\n";

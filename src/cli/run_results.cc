@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/build_id.h"
 #include "base/clock.h"
 #include "base/status_macros.h"
 #include "cli/result_sinks.h"
@@ -24,11 +25,18 @@ class LetterSink final : public DeadLetterSink {
     for (const DeadLetter& letter : letters) {
       DeadLetterRow row{
           .name = letter.name, .step = letter.step, .element = letter.element, .event_time = {}, .written_at = now};
+      row.reason = letter.reason;
+      row.code_version = base::BuildId();
+      if (!letter.origin.empty()) {
+        row.origin = letter.origin;
+        row.position = letter.position;
+      }
       if (letter.event_time != Timestamp::Min()) row.event_time = letter.event_time;
       if (letter.window) {
         row.window_start = letter.window->start;
         row.window_end = letter.window->is_global() ? Timestamp::Max() : letter.window->end;
       }
+      row.id = IdOf(row);
       rows.push_back(std::move(row));
     }
     return sinks_->WriteLetters(std::move(rows));

@@ -23,10 +23,18 @@ double ProcessorTime_s() {
 
 Status MakeDeadLetterTable(const columnar::Database& database) {
   MILLRACE_ASSIGN_OR_RETURN(columnar::Connection connection, database.Connect());
-  return connection.Execute(
-      std::string("CREATE TABLE IF NOT EXISTS ") + kDeadLettersTable +
-      " (name VARCHAR, step VARCHAR, element VARCHAR, event_time TIMESTAMP, written_at TIMESTAMP, "
-      "window_start TIMESTAMP, window_end TIMESTAMP)");
+  const std::string table = kDeadLettersTable;
+  MILLRACE_RETURN_IF_ERROR(
+      connection.Execute("CREATE TABLE IF NOT EXISTS " + table +
+                         " (name VARCHAR, step VARCHAR, element VARCHAR, event_time TIMESTAMP, written_at TIMESTAMP, "
+                         "window_start TIMESTAMP, window_end TIMESTAMP, reason VARCHAR, origin VARCHAR, "
+                         "position BIGINT, code_version VARCHAR, id VARCHAR)"));
+  // A table of an earlier version has the first seven.
+  for (const char* column :
+       {"reason VARCHAR", "origin VARCHAR", "position BIGINT", "code_version VARCHAR", "id VARCHAR"}) {
+    MILLRACE_RETURN_IF_ERROR(connection.Execute("ALTER TABLE " + table + " ADD COLUMN IF NOT EXISTS " + column));
+  }
+  return OkStatus();
 }
 
 }  // namespace

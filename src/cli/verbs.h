@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "cli/data_directory.h"
+#include "cli/dlq.h"
+#include "cli/ledger.h"
 #include "cli/publish.h"
 #include "millrace/core/options.h"
 #include "millrace/core/timestamp.h"
@@ -93,6 +95,8 @@ struct Invocation {
   PublishOptions publish;
   ReplayOptions replay;
   std::shared_ptr<const detail::TopologyDescription> topology;  // null for a job without one
+  LedgerVerbOptions ledger;
+  DlqOptions dlq;
 
   std::string JobName() const { return pipeline.job_name.empty() ? program : pipeline.job_name; }
 };
@@ -113,6 +117,7 @@ StatusOr<int> ExportVerb(const Invocation& invocation, const Pipeline& pipeline)
 StatusOr<int> StatusVerb(const Invocation& invocation);
 StatusOr<int> ArchiveVerb(const Invocation& invocation);
 StatusOr<int> CheckpointsVerb(const Invocation& invocation);
+StatusOr<int> LedgerVerb(const Invocation& invocation);
 StatusOr<int> StopVerb(const Invocation& invocation);
 StatusOr<int> DrainVerb(const Invocation& invocation);
 StatusOr<int> ReplayVerb(const Invocation& invocation, Pipeline& pipeline);

@@ -29,11 +29,15 @@ std::size_t MemoryMib() {
 }  // namespace
 
 StatusOr<columnar::Connection> OpenWarehouse(const Invocation& invocation, const DataDirectory& directory) {
+  return OpenWarehouseOf(invocation, directory.ReadFolder());
+}
+
+StatusOr<columnar::Connection> OpenWarehouseOf(const Invocation& invocation, const std::string& generation_folder) {
   const std::string& temp = invocation.pipeline.temp_location;
   const auto cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   MILLRACE_ASSIGN_OR_RETURN(
       const columnar::Database database,
-      columnar::Database::Open({.path = WarehousePath(directory.ReadFolder()),
+      columnar::Database::Open({.path = WarehousePath(generation_folder),
                                 .threads = invocation.pipeline.threads > 0 ? invocation.pipeline.threads : cores,
                                 .memory_limit_mib = MemoryMib(),
                                 .temp_directory = temp.empty() ? temp : temp + "/duckdb",

@@ -13,6 +13,14 @@ namespace millrace::exec {
 using detail::FiringReason;
 using engine::Firing;
 
+namespace {
+
+constexpr std::size_t kWindowsState = 0;
+constexpr std::size_t kAccumulatorsState = 1;
+constexpr std::size_t kContentsState = 2;
+
+}  // namespace
+
 CombineOperator::CombineOperator(std::unique_ptr<detail::AggregateKernel> kernel, const CombineSettings& settings)
     : kernel_(std::move(kernel)), settings_(settings), windows_(settings.windowing) {}
 
@@ -26,7 +34,10 @@ void CombineOperator::Open(detail::OperatorContext& context) {
   kernel_->Open(context, plan_, *this);
 }
 
-void CombineOperator::Process(detail::BatchBase& batch, int /*input*/) { kernel_->Add(batch); }
+void CombineOperator::Process(detail::BatchBase& batch, int /*input*/) {
+  ledger_.units += detail::CountInWindows(batch);
+  kernel_->Add(batch);
+}
 void CombineOperator::ProcessRemote(detail::BatchBase& batch) { kernel_->AddRemote(batch); }
 void CombineOperator::FlushRemoteBefore(Timestamp watermark) { kernel_->FlushRemote(watermark); }
 
@@ -75,20 +86,24 @@ bool CombineOperator::IsOpen(const BoundedWindow& window, bool is_slice) const {
   return std::any_of(windows.begin(), windows.end(), [this](const auto& of) { return windows_.IsOpen(of); });
 }
 
-// State 0: whether there was any window, then each open one and whether its on-time firing is still to come. It is read
-// before the accumulators, which are of these windows. Its layout names the windowing, for a window that was opened
-// under another one means nothing.
+// Windows: whether there was any, then each open one and whether its on-time firing is still to come. It is read before
+// the accumulators, which are of these windows. Its layout names the windowing, for a window that was opened under
+// another one means nothing. Contents: what the tables hold, for the ledger.
 std::vector<detail::StateDescription> CombineOperator::States() const {
   const std::string slices = plan_.slice_micros > 0 ? ", slices of " + std::to_string(plan_.slice_micros) + " us" : "";
   return {{.name = "windows",
            .layout = settings_.windowing.ToString() + (plan_.panes ? ", panes" : ", once") + slices,
            .problem = {},
            .always_full = true},
-          kernel_->DescribeState()};
+          kernel_->DescribeState(),
+          {.name = "contents",
+           .layout = detail::StateLayout<std::vector<detail::TableContent>>(),
+           .problem = {},
+           .always_full = true}};
 }
 
 void CombineOperator::SaveState(detail::StateWriter& writer) {
-  std::string* out = writer.To(0);
+  std::string* out = writer.To(kWindowsState);
   detail::AppendFixed(any_window_, out);
   const std::vector<BoundedWindow> open = windows_.OpenWindows();
   detail::AppendVarint(open.size(), out);
@@ -96,11 +111,43 @@ void CombineOperator::SaveState(detail::StateWriter& writer) {
     detail::AppendState(window, out);
     detail::AppendFixed(windows_.IsUnfired(window), out);
   }
-  kernel_->SaveState(writer, 1);
+  kernel_->SaveState(writer, kAccumulatorsState);
+  detail::AppendState(kernel_->Contents(), writer.To(kContentsState));
 }
 
 Status CombineOperator::RestoreState(const detail::SavedSection& section) {
-  return section.state == 0 ? RestoreWindows(section) : kernel_->RestoreState(section);
+  switch (section.state) {
+    case kWindowsState: return RestoreWindows(section);
+    case kContentsState: return RestoreContents(section);
+    default: return kernel_->RestoreState(section);
+  }
+}
+
+// Once per worker that wrote it.
+Status CombineOperator::RestoreContents(const detail::SavedSection& section) {
+  if (!expected_) expected_.emplace();
+  std::string_view rest = section.bytes;
+  while (!rest.empty()) {
+    std::vector<detail::TableContent> contents;
+    if (!detail::ReadState(&rest, &contents)) return detail::DamagedSection(section, rest);
+    expected_->insert(expected_->end(), contents.begin(), contents.end());
+  }
+  return OkStatus();
+}
+
+// The tables of all workers together hold as many keys as they did. How many elements went into a table is known for
+// all workers together only: worker 0 has them.
+void CombineOperator::AddExpected() {
+  if (!expected_) return;
+  for (const detail::TableContent& content : kernel_->Contents()) ledger_.keys_lost -= content.keys;
+  if (context().worker() == 0) {
+    for (const detail::TableContent& content : *expected_) {
+      if (!IsOpen(content.window, content.is_slice)) continue;
+      ledger_.keys_lost += content.keys;
+      kernel_->AddUnits(content.window, content.is_slice, content.units);
+    }
+  }
+  expected_.reset();
 }
 
 Status CombineOperator::RestoreWindows(const detail::SavedSection& section) {
@@ -127,6 +174,34 @@ Status CombineOperator::RestoreWindows(const detail::SavedSection& section) {
 void CombineOperator::FinishRestore(Timestamp watermark) {
   windows_.AdvanceWatermark(watermark);
   kernel_->FinishRestore();
+  AddExpected();
+}
+
+// A slice's elements are open in each window that contains it and has not fired.
+detail::LedgerCounts CombineOperator::Ledger() const {
+  detail::LedgerCounts counts = ledger_;
+  counts.closed += kernel_->counts().closed;
+  counts.keys_lost += kernel_->counts().keys_lost;
+  std::vector<std::pair<Timestamp, std::int64_t>> until;  // for each slice, the elements of all before its end
+  std::int64_t sum = 0;
+  for (const detail::TableContent& content : kernel_->Contents()) {
+    if (!content.is_slice) {
+      counts.open += content.units;
+      continue;
+    }
+    sum += content.units;
+    until.emplace_back(content.window.end, sum);
+  }
+  if (until.empty()) return counts;
+  const auto before = [&until](Timestamp time) {
+    const auto next = std::upper_bound(until.begin(), until.end(), time,
+                                       [](Timestamp at, const auto& slice) { return at < slice.first; });
+    return next == until.begin() ? 0 : std::prev(next)->second;
+  };
+  for (const BoundedWindow& window : windows_.OpenWindows()) {
+    if (windows_.IsUnfired(window)) counts.open += before(window.end) - before(window.start);
+  }
+  return counts;
 }
 
 void CombineOperator::AdvanceProcessingTime(Timestamp now) {
@@ -172,7 +247,8 @@ void CombineOperator::SetDeadline(const BoundedWindow& window, std::int64_t dead
   deadline.at_micros = std::min(deadline.at_micros, deadline_micros);
 }
 
-void CombineOperator::DropLate(const BoundedWindow& window, bool is_slice, Timestamp time, const void* element) {
+void CombineOperator::DropLate(const BoundedWindow& window, bool is_slice, Timestamp time, const void* element,
+                               detail::Origin origin) {
   if (!context().streaming()) {
     throw detail::PipelineFailure(DataLossError(
         context().label() + ": an element came for the window " + window.ToString() +
@@ -183,7 +259,8 @@ void CombineOperator::DropLate(const BoundedWindow& window, bool is_slice, Times
   for (const BoundedWindow& of : windows) {
     if (!windows_.Expired(of)) continue;
     detail::Add(context().metrics().Cell(detail::MetricKind::kCounter, "late_dropped").count, 1);
-    context().RecordLate(of, time, element);
+    ++ledger_.late;
+    context().RecordLate(of, time, element, origin);
   }
 }
 

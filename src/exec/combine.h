@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "engine/window_set.h"
 #include "millrace/detail/aggregate.h"
@@ -35,6 +36,7 @@ class CombineOperator final : public detail::Operator, private detail::WindowGat
   void FinishRestore(Timestamp watermark) override;
   std::size_t StateBytes() const override { return kernel_->StateBytes(); }
   std::size_t SpillState(std::size_t wanted) override { return kernel_->SpillState(wanted); }
+  detail::LedgerCounts Ledger() const override;
   /// The windows that are open here.
   const engine::WindowSet& windows() const { return windows_; }
 
@@ -44,10 +46,13 @@ class CombineOperator final : public detail::Operator, private detail::WindowGat
   bool IsOpen(const BoundedWindow& window, bool is_slice) const override;
   bool PastOnTime(const BoundedWindow& window) const override { return windows_.PastOnTime(window); }
   void SetDeadline(const BoundedWindow& window, std::int64_t deadline_micros) override;
-  void DropLate(const BoundedWindow& window, bool is_slice, Timestamp time, const void* element) override;
+  void DropLate(const BoundedWindow& window, bool is_slice, Timestamp time, const void* element,
+                detail::Origin origin) override;
   bool MayBeLateElsewhere(const BoundedWindow& window, bool is_slice) const override;
 
   Status RestoreWindows(const detail::SavedSection& section);
+  Status RestoreContents(const detail::SavedSection& section);
+  void AddExpected();
   void Fire(const engine::Firing& firing);
   void FireOnce(const BoundedWindow& window);
 
@@ -64,6 +69,8 @@ class CombineOperator final : public detail::Operator, private detail::WindowGat
   Timestamp sent_watermark_ = Timestamp::Min();  // to the other workers
   std::map<BoundedWindow, Deadline> deadlines_;  // of processing time
   bool any_window_ = false;
+  // While the state comes back: what the tables of all workers held, if the checkpoint says so.
+  std::optional<std::vector<detail::TableContent>> expected_;
 };
 
 }  // namespace millrace::exec

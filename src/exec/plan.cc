@@ -18,6 +18,12 @@ namespace {
 using detail::Graph;
 using detail::Transform;
 
+// Stands for a sink that is to write nothing.
+class DropOperator final : public detail::Operator {
+ public:
+  void Process(detail::BatchBase& /*batch*/, int /*input*/) override {}
+};
+
 class Planner {
  public:
   Planner(const Graph& graph, const PlanSinks& sinks)
@@ -28,6 +34,7 @@ class Planner {
       std::visit([&](const auto& payload) { Add(transform, payload); }, transform.payload);
     }
     FindGates();
+    FindOrigins();
     return std::move(plan_);
   }
 
@@ -66,6 +73,7 @@ class Planner {
     PlanNode& node = AddNode(transform, par_do.make);
     node.kind = par_do.verb;
     node.keyed = par_do.keyed;
+    node.keeps_letters = par_do.keyed && sinks_.late != nullptr;
     node.side_inputs = std::move(collectors);
   }
 
@@ -77,6 +85,8 @@ class Planner {
     node.make = use.make_collector;
     node.keyed = true;
     node.is_collector = true;
+    node.keeps_letters = sinks_.late != nullptr;
+    node.combines = true;
     node.input_type = graph_.pcollection(use.pcollection).type->type;
     node.late = sinks_.late;
     node.side_window_fn = graph_.pcollection(use.pcollection).windowing.window_fn;
@@ -90,6 +100,8 @@ class Planner {
     PlanNode& node = AddNode(
         transform, [&combine, settings] { return std::make_unique<CombineOperator>(combine.make(), settings); });
     node.keyed = true;
+    node.keeps_letters = sinks_.late != nullptr;
+    node.combines = true;
     node.kind = combine.group_by_key ? "GroupByKey" : combine.globally ? "CombineGlobally" : "CombinePerKey";
   }
   void Add(const Transform& transform, const detail::DeduplicatePayload& deduplicate) {
@@ -120,11 +132,16 @@ class Planner {
   void Add(const Transform& transform, const detail::DeadLettersPayload& letters) {
     const detail::PCollectionNode& input = graph_.pcollection(transform.inputs[0]);
     const std::string& step = graph_.transform(input.producer).label;
-    AddNode(transform, [&letters, step, type = input.type->type, sink = sinks_.dead_letters] {
+    PlanNode& node = AddNode(transform, [&letters, step, type = input.type->type, sink = sinks_.dead_letters] {
       return std::make_unique<DeadLettersOperator>(letters.name, step, *type, *sink);
-    }).kind = "DeadLetters";
+    });
+    node.kind = "DeadLetters";
+    node.keeps_letters = true;
   }
-  void Add(const Transform& transform, const detail::SinkPayload& sink) { AddNode(transform, sink.make).kind = "Sink"; }
+  void Add(const Transform& transform, const detail::SinkPayload& sink) {
+    const detail::OperatorFactory drop = [] { return std::make_unique<DropOperator>(); };
+    AddNode(transform, sinks_.drops_others ? drop : sink.make).kind = "Sink";
+  }
 
   // Which sources a node's input comes from.
   std::vector<bool> SourcesOf(int node) const {
@@ -152,6 +169,21 @@ class Planner {
         for (std::size_t i = 0; i < plan_.nodes.size(); ++i) {
           if (plan_.nodes[i].is_source && main[i] && !side[i]) plan_.nodes[i].gates.push_back(collector);
         }
+      }
+    }
+  }
+
+  // From the steps that keep letters back to the sources, as far as an output comes from one element.
+  void FindOrigins() {
+    for (PlanNode& node : plan_.nodes) node.outputs_with_origins.assign(static_cast<std::size_t>(node.outputs), false);
+    for (std::size_t i = plan_.nodes.size(); i-- > 0;) {
+      const PlanNode& node = plan_.nodes[i];
+      const auto& outputs = node.outputs_with_origins;
+      const bool passes_on = !node.combines && std::find(outputs.begin(), outputs.end(), true) != outputs.end();
+      if (!node.keeps_letters && !passes_on) continue;
+      for (const Upstream& upstream : node.inputs) {
+        PlanNode& before = plan_.nodes[static_cast<std::size_t>(upstream.node)];
+        before.outputs_with_origins[static_cast<std::size_t>(upstream.output)] = true;
       }
     }
   }

@@ -28,10 +28,13 @@ struct PlanNode {
   const detail::ReadPayload* read = nullptr;  // of a source
   std::vector<int> side_inputs;               // collector nodes, in the order of the DoFn's parameters
   bool is_collector = false;
-  const Type* input_type = nullptr;  // null where it has no schema
-  DeadLetterSink* late = nullptr;    // takes what comes too late; may be null
-  WindowFn side_window_fn;           // of a collector: the windows of the side input
-  std::vector<int> gates;            // of a source: collectors that are to be complete before it is read
+  const Type* input_type = nullptr;        // null where it has no schema
+  DeadLetterSink* late = nullptr;          // takes what comes too late; may be null
+  WindowFn side_window_fn;                 // of a collector: the windows of the side input
+  std::vector<int> gates;                  // of a source: collectors that are to be complete before it is read
+  bool keeps_letters = false;              // of a step that writes dead letters, or late elements
+  bool combines = false;                   // what it puts out does not come from one element
+  std::vector<bool> outputs_with_origins;  // whether a step ahead wants to know where elements came from
   detail::OperatorFactory make;
 };
 
@@ -45,6 +48,8 @@ struct PlanSinks {
   DeadLetterSink* dead_letters = nullptr;
   /// Takes elements that come after the allowed lateness, named "late". Null: they are only counted.
   DeadLetterSink* late = nullptr;
+  /// Sinks of other kinds are given nothing.
+  bool drops_others = false;
 };
 
 /// The graph must have been validated and must outlive the plan.

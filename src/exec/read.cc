@@ -11,12 +11,19 @@ using detail::PipelineFailure;
 
 // A restriction in hand, with the copy of the source that reads it.
 struct ReadOperator::Active {
-  Active(std::unique_ptr<detail::SourceCopy> source, Restriction restriction)
-      : copy(std::move(source)), least(restriction.least_event_time), tracker(std::move(restriction)) {}
+  Active(std::unique_ptr<detail::SourceCopy> source, Restriction restriction, std::uint64_t generation,
+         detail::Origin origin_of_it)
+      : copy(std::move(source)),
+        least(restriction.least_event_time),
+        origin(origin_of_it),
+        covered_from(restriction.from),
+        tracker(std::move(restriction), generation) {}
   Timestamp Low() const { return std::max({least, estimator.current(), observed}); }
 
   std::unique_ptr<detail::SourceCopy> copy;
   Timestamp least;
+  detail::Origin origin;      // of position 0
+  std::int64_t covered_from;  // the first position that `TakeCovered` has not told
   RestrictionTracker tracker;
   WatermarkEstimator estimator;
   Timestamp observed = Timestamp::Min();  // the greatest event time less the declared disorder
@@ -29,9 +36,10 @@ struct ReadOperator::Active {
 ReadOperator::ReadOperator(const detail::ReadPayload& read) : reader_(read.make(*this)) {}
 ReadOperator::~ReadOperator() = default;
 
-void ReadOperator::Start(RestrictionQueue& queue, const ReadLimits& limits) {
+void ReadOperator::Start(RestrictionQueue& queue, const ReadLimits& limits, Origins& origins) {
   queue_ = &queue;
   limits_ = limits;
+  origins_ = &origins;
 }
 
 void ReadOperator::Process(detail::BatchBase& /*batch*/, int /*input*/) {}  // a source has no input
@@ -58,7 +66,7 @@ ReadOperator::State ReadOperator::RunBundle() {
     read_.push_back({.partition = active->tracker.partition(), .from = from, .to = active->tracker.from()});
   }
   if (active->tracker.checkpointed()) {
-    active->tracker = RestrictionTracker(active->tracker.Residual());
+    active->tracker = RestrictionTracker(active->tracker.Residual(), limits_.generation);
     if (active->tracker.from() >= active->tracker.to()) Retire(active);
   } else if (outcome->resume()) {
     active->resume_at = now + outcome->delay();
@@ -146,10 +154,29 @@ ReadOperator::Active* ReadOperator::NextInHand(Timestamp now) {
 }
 
 void ReadOperator::Add(Restriction restriction) {
-  active_.push_back(std::make_unique<Active>(reader_->Copy(), std::move(restriction)));
+  const bool is_wanted = context().output(0).wants_origins();
+  const detail::Origin origin = is_wanted ? origins_->OfPartition(restriction.partition) : detail::kUnknownOrigin;
+  active_.push_back(std::make_unique<Active>(reader_->Copy(), std::move(restriction), limits_.generation, origin));
+}
+
+detail::Origin ReadOperator::OriginOfRestriction() const { return running_->origin; }
+
+std::vector<Restriction> ReadOperator::TakeCovered() {
+  std::vector<Restriction> covered = std::exchange(covered_, {});
+  for (const auto& active : active_) {
+    if (active->tracker.from() == active->covered_from) continue;
+    covered.push_back(
+        {.partition = active->tracker.partition(), .from = active->covered_from, .to = active->tracker.from()});
+    active->covered_from = active->tracker.from();
+  }
+  return covered;
 }
 
 void ReadOperator::Retire(Active* active) {
+  if (active->tracker.from() > active->covered_from) {
+    covered_.push_back(
+        {.partition = active->tracker.partition(), .from = active->covered_from, .to = active->tracker.from()});
+  }
   std::erase_if(active_, [active](const auto& owned) { return owned.get() == active; });
 }
 

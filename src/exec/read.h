@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "exec/origins.h"
 #include "millrace/detail/graph.h"
 #include "millrace/detail/operator.h"
 #include "millrace/detail/source_reader.h"
@@ -29,6 +30,7 @@ struct ReadLimits {
   std::int64_t bundle_elements = 16'384;
   /// Elements are at most this much out of order within a partition; negative where that is not known.
   Duration max_disorder{-1};
+  std::uint64_t generation = 0;  // of the results
 };
 
 class ReadOperator final : public detail::Operator, private detail::SourceSink {
@@ -38,7 +40,7 @@ class ReadOperator final : public detail::Operator, private detail::SourceSink {
   explicit ReadOperator(const detail::ReadPayload& read);
   ~ReadOperator() override;
 
-  void Start(RestrictionQueue& queue, const ReadLimits& limits);
+  void Start(RestrictionQueue& queue, const ReadLimits& limits, Origins& origins);
   void Process(detail::BatchBase& batch, int input) override;
   State RunBundle();
   /// No element that this worker will read of the source is older.
@@ -51,6 +53,8 @@ class ReadOperator final : public detail::Operator, private detail::SourceSink {
   std::vector<PartitionStatus> Partitions() const;
   /// What has been read since the last call, if the source wants to know.
   std::vector<Restriction> TakeRead() { return std::exchange(read_, {}); }
+  /// The positions that have been read since the last call, for the ledger.
+  std::vector<Restriction> TakeCovered();
   /// Tells the source that all computed from `read` is safe. On the worker's thread, or after the run.
   void Finalize(const std::vector<Restriction>& read);
 
@@ -63,6 +67,7 @@ class ReadOperator final : public detail::Operator, private detail::SourceSink {
   void Retire(Active* active);
   void TakeBatch(detail::BatchBase& batch) override;
   void TakeBadRecord(BadRecord record) override;
+  detail::Origin OriginOfRestriction() const override;
 
   std::unique_ptr<detail::SourceReader> reader_;
   RestrictionQueue* queue_ = nullptr;
@@ -74,6 +79,8 @@ class ReadOperator final : public detail::Operator, private detail::SourceSink {
   bool exhausted_ = false;
   bool ended_ = false;  // nothing more is read though there may be more
   Active* running_ = nullptr;
+  Origins* origins_ = nullptr;
+  std::vector<Restriction> covered_;  // by restrictions that are done with
   std::int64_t budget_ = 0;
   std::vector<Restriction> read_;  // what bundles have read, if the source is to be told
 };

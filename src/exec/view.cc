@@ -26,7 +26,11 @@ void ViewOperator::Process(detail::BatchBase& batch, int /*input*/) {
   }
   detail::Add(context().metrics().Cell(detail::MetricKind::kCounter, "cells").count,
               static_cast<std::int64_t>(batch.size()));
-  if (sink_ == nullptr) return;
+  ledger_.units += static_cast<std::int64_t>(batch.size());
+  if (sink_ == nullptr) {
+    ledger_.taken += static_cast<std::int64_t>(batch.size());
+    return;
+  }
   cells_.clear();
   for (std::size_t row = 0; row < batch.size(); ++row) {
     const char* element = static_cast<const char*>(batch.ValueAt(row));
@@ -44,6 +48,7 @@ void ViewOperator::Process(detail::BatchBase& batch, int /*input*/) {
   }
   const Status written = sink_->Write(view_.name, cells_);
   if (!written.ok()) throw detail::PipelineFailure(written.WithContext(context().label()));
+  ledger_.taken += static_cast<std::int64_t>(cells_.size());
 }
 
 }  // namespace millrace::exec

@@ -9,6 +9,7 @@ class WindowIntoOperator final : public detail::Operator {
  public:
   explicit WindowIntoOperator(const WindowFn& fn) : fn_(fn) {}
   void Process(detail::BatchBase& batch, int input) override;
+  bool EmitsOneEach() const override { return true; }
 
  private:
   WindowFn fn_;

@@ -27,6 +27,7 @@ struct WorkerGraph::Node final : detail::OperatorContext {
   detail::OutputPort& output(int i) override { return outputs[static_cast<std::size_t>(i)]; }
   detail::MetricsContainer& metrics() override { return container; }
   void Ship(int to, std::unique_ptr<detail::BatchBase> batch) override {
+    shipped += static_cast<std::int64_t>(batch->size());
     environment.Ship(index, to, std::move(batch));
   }
   std::unique_ptr<detail::BatchBase> TakeSpare() override {
@@ -43,9 +44,18 @@ struct WorkerGraph::Node final : detail::OperatorContext {
   detail::SideInputValue GetSideInput(int i, const BoundedWindow& window) override {
     return environment.GetSideInput(plan.side_inputs[static_cast<std::size_t>(i)], window);
   }
-  void RecordLate(const BoundedWindow& window, Timestamp time, const void* element) override {
+  detail::NamedOrigin NameOrigin(detail::Origin origin) const override { return environment.origins().Name(origin); }
+  void RecordLate(const BoundedWindow& window, Timestamp time, const void* element, detail::Origin origin) override {
     if (plan.late == nullptr) return;
-    DeadLetter letter{.name = kLateName, .step = plan.label, .element = {}, .event_time = time, .window = window};
+    detail::NamedOrigin named = NameOrigin(origin);
+    DeadLetter letter{.name = kLateName,
+                      .step = plan.label,
+                      .element = {},
+                      .event_time = time,
+                      .window = window,
+                      .reason = kLateReason,
+                      .origin = std::move(named.partition),
+                      .position = named.position};
     if (plan.input_type != nullptr) json::Append(*plan.input_type, element, &letter.element);
     const Status written = plan.late->Write({&letter, 1});
     if (!written.ok()) throw detail::PipelineFailure(written.WithContext(plan.label));
@@ -73,6 +83,8 @@ struct WorkerGraph::Node final : detail::OperatorContext {
   Timestamp sent_watermark = Timestamp::Min();  // to the other workers
   ReadOperator::State source_state = ReadOperator::State::kMore;
   bool opened = false;
+  std::int64_t shipped = 0;  // rows
+  std::int64_t received = 0;
   std::vector<std::unique_ptr<detail::BatchBase>> spares;
   std::unique_ptr<detail::Operator> op;
 };
@@ -85,11 +97,14 @@ WorkerGraph::WorkerGraph(const Plan& plan, WorkerEnvironment& environment, const
     for (const Upstream& upstream : planned.inputs) {
       nodes_[static_cast<std::size_t>(upstream.node)]->output(upstream.output).Connect(node->op.get(), 0);
     }
+    for (std::size_t output = 0; output < planned.outputs_with_origins.size(); ++output) {
+      if (planned.outputs_with_origins[output]) node->outputs[output].WantOrigins();
+    }
     if (planned.is_source) {
       sources_.push_back(static_cast<int>(i));
       ReadLimits own = limits;
       own.max_disorder = environment.streaming() ? planned.read->max_disorder.value_or(Duration(-1)) : Duration(-1);
-      node->source().Start(environment.RestrictionsOf(static_cast<int>(i)), own);
+      node->source().Start(environment.RestrictionsOf(static_cast<int>(i)), own, environment.origins());
     }
     if (planned.keyed && environment.workers() > 1) exchanges_.push_back(static_cast<int>(i));
     if (planned.is_collector) {
@@ -117,6 +132,7 @@ void WorkerGraph::Close() {
 
 void WorkerGraph::ReceiveBatch(int node, std::unique_ptr<detail::BatchBase> batch) {
   Node& receiver = *nodes_[static_cast<std::size_t>(node)];
+  receiver.received += static_cast<std::int64_t>(batch->size());
   receiver.op->ProcessRemote(*batch);
   receiver.KeepSpare(std::move(batch));
 }
@@ -231,9 +247,11 @@ WorkerSnapshot WorkerGraph::Save(const std::vector<bool>& full) {
     saved.input_watermark = node.input_watermark;
     saved.output_watermark = node.output_watermark;
     saved.metrics = node.container.Read();
+    saved.ledger = LedgerOf(node.index);
     if (node.plan.is_source) {
       saved.unfinished = node.source().Unfinished();
       saved.read = node.source().TakeRead();
+      saved.covered = node.source().TakeCovered();
     }
     const std::vector<detail::StateDescription> states = node.op->States();
     if (states.empty()) continue;
@@ -349,6 +367,19 @@ std::int64_t WorkerGraph::elements_read() const {
   std::int64_t sum = 0;
   for (const int source : sources_) sum += nodes_[static_cast<std::size_t>(source)]->outputs[0].elements();
   return sum;
+}
+
+StepLedger WorkerGraph::LedgerOf(int index) const {
+  const Node& node = *nodes_[static_cast<std::size_t>(index)];
+  StepLedger ledger{.counts = node.op->Ledger(), .out = {}, .one_each = node.op->EmitsOneEach()};
+  ledger.counts.shipped = node.shipped;
+  ledger.counts.received = node.received;
+  for (const detail::OutputPort& port : node.outputs) ledger.out.push_back(port.elements());
+  return ledger;
+}
+
+std::vector<Restriction> WorkerGraph::TakeCovered(int node) {
+  return nodes_[static_cast<std::size_t>(node)]->source().TakeCovered();
 }
 
 StepMetrics WorkerGraph::Metrics(int node) const { return nodes_[static_cast<std::size_t>(node)]->container.Read(); }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/watermark.h"
+#include "exec/origins.h"
 #include "exec/plan.h"
 #include "exec/read.h"
 #include "exec/worker_status.h"
@@ -41,6 +42,7 @@ class WorkerEnvironment {
   virtual detail::SideInputStore& StoreOf(int collector) = 0;
   virtual RestrictionQueue& RestrictionsOf(int source) = 0;
   virtual const StateMemory& state_memory() const = 0;
+  virtual Origins& origins() = 0;
 };
 
 /// One state of one step, as one worker wrote it at a barrier.
@@ -48,6 +50,13 @@ struct WrittenState {
   bool full = true;
   std::vector<detail::ChunkSource> sources;  // pieces that come before `chunks`
   std::vector<std::string> chunks;
+};
+
+/// What a step on one worker has counted since the run began.
+struct StepLedger {
+  detail::LedgerCounts counts;
+  std::vector<std::int64_t> out;  // elements, by output
+  bool one_each = false;          // see detail::Operator::EmitsOneEach
 };
 
 /// What a worker has at a barrier, by node of the plan.
@@ -58,7 +67,9 @@ struct WorkerSnapshot {
     Timestamp output_watermark = Timestamp::Min();
     std::vector<Restriction> unfinished;  // of a source
     std::vector<Restriction> read;        // of a source that wants to know what is safe
+    std::vector<Restriction> covered;     // of a source: what was read since the last barrier
     StepMetrics metrics;
+    StepLedger ledger;
   };
   std::vector<Node> nodes;
 };
@@ -138,6 +149,10 @@ class WorkerGraph {
   StepMetrics Metrics(int node) const;
   std::int64_t ElementsOut(int node) const;
   std::int64_t ElementsOut(int node, int output) const;
+  /// On the worker's thread, or after the run.
+  StepLedger LedgerOf(int node) const;
+  /// What a source has read since it was asked last.
+  std::vector<Restriction> TakeCovered(int node);
   /// On the worker's thread.
   WorkerStatus CurrentStatus() const;
 

@@ -14,6 +14,7 @@
 #include <sstream>
 #include <thread>
 
+#include "../ledger/broken_stage.h"
 #include "millrace/io/for_each.h"
 #include "millrace/io/json_lines.h"
 #include "millrace/io/log.h"
@@ -41,7 +42,9 @@ struct RidesOptions {
   bool endless = false;
   std::string fail_at;
   Duration slow{0};
-  bool log = false;  // rides of the event log, whose partitions step aside as idle after this
+  std::int64_t refuse_every = 0;  // Check refuses rides whose cents are a multiple of this
+  bool broken = false;            // ByCity overlooks a ride
+  bool log = false;               // rides of the event log, whose partitions step aside as idle after this
   Duration idle_after = std::chrono::hours(1);
   static constexpr OptionHelp kOptionHelp[] = {{"rides", "how many rides there are"},
                                                {"window", "the size of the windows"}};
@@ -97,13 +100,14 @@ PCollection<Ride> RidesOfLog(Pipeline& pipeline, const RidesOptions& options, co
 
 void BuildRides(Pipeline& pipeline, const RidesOptions& options, const PipelineOptions& all) {
   auto windowed = [&](const PCollection<Ride>& rides) {
-    auto [good, bad] = rides | "Check" >> ParDo([fail_at = options.fail_at, slow = options.slow](
-                                                    const Ride& ride, Output<Ride> checked, Output<Ride> refused) {
-                                 if (slow.count() > 0) std::this_thread::sleep_for(slow);
-                                 if (!fail_at.empty() && ride.driver == fail_at)
-                                   throw std::runtime_error("a broken driver");
-                                 ride.cents == 300 ? refused.Emit(ride) : checked.Emit(ride);
-                               });
+    auto [good, bad] =
+        rides | "Check" >> ParDo([fail_at = options.fail_at, slow = options.slow, every = options.refuse_every](
+                                     const Ride& ride, Output<Ride> checked, Output<Ride> refused) {
+                  if (slow.count() > 0) std::this_thread::sleep_for(slow);
+                  if (!fail_at.empty() && ride.driver == fail_at) throw std::runtime_error("a broken driver");
+                  const bool is_refused = ride.cents == 300 || (every > 0 && ride.cents % every == 0);
+                  is_refused ? refused.Emit(ride) : checked.Emit(ride);
+                });
     bad | "Bad" >> DeadLetters("rides");
     auto hours = good | "Hours" >> WindowInto(FixedWindows{options.window})
                                        .Triggering(AfterWatermark{.early = AfterCount{1}, .late = AfterCount{1}})
@@ -122,6 +126,10 @@ void BuildRides(Pipeline& pipeline, const RidesOptions& options, const PipelineO
     windowed(pipeline | "Endless" >> Read(EndlessRides{}));
   } else {
     windowed(pipeline | "Rides" >> Create(SomeRides(options)));
+  }
+  if (options.broken) {
+    using namespace ledger_test;  // NOLINT
+    Break<TamperedOperator>(pipeline, "ByCity", Once(DropLast<Ride>, std::make_shared<std::atomic<int>>(0)));
   }
 }
 

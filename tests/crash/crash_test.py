@@ -6,6 +6,7 @@ nothing counts twice.
 """
 
 import collections
+import csv
 import json
 import random
 import signal
@@ -87,6 +88,16 @@ class CrashTest(unittest.TestCase):
         differing = [place for place in archived.keys() | log.keys() if archived.get(place) != log.get(place)]
         self.assertEqual(differing[:20], [])
 
+    def check_origins(self, scenario):
+        """Each dead letter names its record."""
+        log = {(f"flights/{record.partition}", str(record.offset)): record.data for record in scenario.log()}
+        letters = scenario.rows("SELECT name, origin, position, json_extract_string(element, '$.event') AS event, "
+                                "json_extract_string(element, '$.value.id') AS id FROM dead_letters")
+        self.assertGreater(len(letters), 0)
+        for name, origin, position, event, number in csv.reader(letters):
+            data = log[origin, position]
+            self.assertIn(f'"id":{number},' if name == "late" else event, data)
+
     def run_scenario(self, number, kills):
         seed = (flights_program.SEED * 1000 + number) % 2**63
         numbers = random.Random(seed)
@@ -102,6 +113,8 @@ class CrashTest(unittest.TestCase):
             twice = scenario.rows("SELECT step, element, window_start FROM dead_letters WHERE name = 'late' "
                                   "GROUP BY ALL HAVING count(*) > 1")
             self.assertEqual(twice, [], "a late flight is written down twice")
+            scenario.finish(scenario.command("ledger"))  # fails where it does not balance
+            self.check_origins(scenario)
             self.assertEqual(scenario.differences_of_the_stores(), [])
             self.check_archive(scenario)
             self.assertLess(scenario.files(), FILES_MAX)

@@ -30,7 +30,8 @@ class Worker final : public OperatorContext {
   MetricsContainer& metrics() override { return metrics_; }
   std::unique_ptr<BatchBase> TakeSpare() override { return nullptr; }
   SideInputValue GetSideInput(int, const BoundedWindow&) override { return nullptr; }
-  void RecordLate(const BoundedWindow&, Timestamp, const void*) override {}
+  void RecordLate(const BoundedWindow&, Timestamp, const void*, Origin) override {}
+  NamedOrigin NameOrigin(Origin) const override { return {}; }
   bool stopping() const override { return false; }
   bool reading_ends() const override { return false; }
   std::unique_ptr<Spiller> MakeSpiller() override { return nullptr; }
@@ -68,7 +69,7 @@ class Gate final : public WindowGate {
   bool IsOpen(const BoundedWindow&, bool) const override { return true; }
   bool PastOnTime(const BoundedWindow&) const override { return false; }
   void SetDeadline(const BoundedWindow&, std::int64_t) override {}
-  void DropLate(const BoundedWindow&, bool, Timestamp, const void*) override {}
+  void DropLate(const BoundedWindow&, bool, Timestamp, const void*, Origin) override {}
   bool MayBeLateElsewhere(const BoundedWindow& window, bool) const override {
     return window.max_timestamp() < watermark;
   }

@@ -87,6 +87,42 @@ StatusOr<std::string> Read(std::string_view bytes) {
   return text;
 }
 
+TEST(EpochBatchTest, ADeadLetterKeepsAllThatIsKnownOfIt) {
+  cli::DeadLetterRow letter = Letter("{}", true);
+  letter.window_start = Timestamp::FromMicros(3);
+  letter.window_end = Timestamp::FromMicros(4);
+  letter.reason = "too late";
+  letter.code_version = "0af3";
+  letter.origin = "clicks/2";
+  letter.position = std::int64_t{1} << 40;
+  letter.id = cli::IdOf(letter);
+  EpochBlockWriter writer = EpochBlockWriter::ForLetters();
+  const cli::DeadLetterRow rows[] = {letter, Letter("1", false)};
+  writer.AddLetters(rows);
+  const std::string bytes = std::move(writer).Finish(7);
+  std::string_view in = bytes;
+  const StatusOr<EpochBlock> block = cli::TakeBlock(&in);
+  ASSERT_TRUE(block.ok()) << block.status();
+  const StatusOr<std::vector<cli::DeadLetterRow>> read = cli::DecodeLetters(*block);
+  ASSERT_TRUE(read.ok()) << read.status();
+  ASSERT_EQ(read->size(), 2U);
+  const cli::DeadLetterRow& back = (*read)[0];
+  EXPECT_EQ(back.reason, letter.reason);
+  EXPECT_EQ(back.code_version, letter.code_version);
+  EXPECT_EQ(back.origin, letter.origin);
+  EXPECT_EQ(back.position, letter.position);
+  EXPECT_EQ(back.window_end, letter.window_end);
+  EXPECT_EQ(back.id, letter.id);
+  EXPECT_EQ((*read)[1].origin, std::nullopt);
+  EXPECT_NE((*read)[1].id, letter.id);
+  // Each cut is found.
+  for (std::size_t cut = 0; cut < block->content.size(); ++cut) {
+    EpochBlock shorter = *block;
+    shorter.content = block->content.substr(0, cut);
+    EXPECT_EQ(cli::DecodeLetters(shorter).status().code(), StatusCode::kDataLoss) << cut;
+  }
+}
+
 TEST(EpochBatchTest, TheBytesAreThoseOfTheSpecification) {
   const std::string zero = "0000000000000000";
   const std::string window = zero + " 0000000000000100";
@@ -153,7 +189,7 @@ TEST(EpochBatchTest, WhatIsWrongIsNamed) {
   EXPECT_THAT(told(WithBytes(kCells - 47, "\x7f")), HasSubstr("view pages, cell 0, value: it is cut off"));
   EXPECT_THAT(told(WithBytes(kCells - 49, "\x02")), HasSubstr("view pages, cell 1, run: its count"));
   EXPECT_THAT(told(WithBytes(kLetters - 24, "\x7f")), HasSubstr("dead letter 0, name"));
-  EXPECT_THAT(told(WithBytes(kLetters - 30, "\x04")), HasSubstr("dead letter 0, flags"));
+  EXPECT_THAT(told(WithBytes(kLetters - 30, "\x10")), HasSubstr("dead letter 0, flags"));
 }
 
 TEST(EpochBatchTest, AKeyThatDoesNotDecodeIsNamed) {

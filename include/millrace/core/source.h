@@ -74,13 +74,18 @@ struct SplitOptions {
 /// there, and return when a claim is refused.
 class RestrictionTracker {
  public:
-  explicit RestrictionTracker(Restriction restriction)
-      : restriction_(std::move(restriction)), next_(restriction_.from), limit_(restriction_.to) {}
+  explicit RestrictionTracker(Restriction restriction, std::uint64_t generation = 0)
+      : restriction_(std::move(restriction)),
+        next_(restriction_.from),
+        limit_(restriction_.to),
+        generation_(generation) {}
 
   const std::string& partition() const { return restriction_.partition; }
   /// The first position not yet claimed: where reading starts or goes on.
   std::int64_t from() const { return next_; }
   std::int64_t to() const { return limit_; }
+  /// Of the results that the run computes; 0: of none.
+  std::uint64_t generation() const { return generation_; }
 
   /// Claims `position`, which must be greater than every one claimed before. False: return from Read.
   bool TryClaim(std::int64_t position) {
@@ -122,6 +127,7 @@ class RestrictionTracker {
   Restriction restriction_;
   std::int64_t next_;
   std::int64_t limit_;
+  std::uint64_t generation_;
   bool refused_ = false;
 };
 
@@ -181,6 +187,8 @@ class SourceSink {
   virtual ~SourceSink() = default;
   virtual void TakeBatch(BatchBase& batch) = 0;
   virtual void TakeBadRecord(BadRecord record) = 0;
+  /// The origin of position 0 of the restriction that is being read; unknown where nobody wants origins.
+  virtual Origin OriginOfRestriction() const { return kUnknownOrigin; }
 };
 }  // namespace detail
 
@@ -195,19 +203,40 @@ class SourceOutput {
   void Emit(U&& value, Timestamp event_time) {
     batch_.values.AppendReserved(std::forward<U>(value));
     batch_.timestamps.AppendReserved(event_time);
+    if (origin_ != detail::kUnknownOrigin) [[unlikely]] {
+      AppendOrigins(1);
+    }
     if (batch_.size() >= detail::kBatchElements) Flush();
   }
 
   /// For readers that fill rows in place: `count` default rows (at most `kBatchElements`), whose timestamps must then
-  /// be set by `SetTime`, or removed by `Truncate`.
+  /// be set by `SetTime`, or removed by `Truncate`. The last positions that were claimed are theirs.
   T* Extend(std::size_t count) {
     if (batch_.size() + count > detail::kBatchElements) Flush();
     batch_.timestamps.Extend(count);
+    if (origin_ != detail::kUnknownOrigin) AppendOrigins(count);
     return batch_.values.Extend(count);
+  }
+  /// Keeps the first `size` rows of the batch.
+  void Truncate(std::size_t size) {
+    batch_.values.Truncate(size);
+    batch_.timestamps.Truncate(size);
+    if (origin_ != detail::kUnknownOrigin) batch_.origins.Truncate(size);
+  }
+  /// Says that row `row` of the batch is of that position.
+  void SetPosition(std::size_t row, std::int64_t position) {
+    if (origin_ != detail::kUnknownOrigin) batch_.origins[row] = OriginAt(position);
   }
   detail::Batch<T>& batch() { return batch_; }
 
   void EmitBadRecord(BadRecord record) { sink_->TakeBadRecord(std::move(record)); }
+
+  /// For the reader behind this: elements are of the position that `tracker` has claimed last.
+  void Follow(const RestrictionTracker& tracker) {
+    tracker_ = &tracker;
+    origin_ = sink_->OriginOfRestriction();
+    batch_.has_origins = origin_ != detail::kUnknownOrigin;
+  }
 
   void Flush() {
     if (!batch_.empty()) sink_->TakeBatch(batch_);
@@ -220,9 +249,21 @@ class SourceOutput {
     batch_.values.Reserve(detail::kBatchElements);
     batch_.timestamps.Reserve(detail::kBatchElements);
   }
+  detail::Origin OriginAt(std::int64_t position) const {
+    const bool fits = position >= 0 && position >> detail::kOriginPositionBits == 0;
+    return fits ? origin_ | static_cast<detail::Origin>(position) : detail::kUnknownOrigin;
+  }
+  [[gnu::noinline]] void AppendOrigins(std::size_t count) {
+    const std::int64_t end = tracker_->from();
+    for (std::size_t left = count; left > 0; --left) {
+      batch_.origins.Append(OriginAt(end - static_cast<std::int64_t>(left)));
+    }
+  }
 
   detail::Batch<T> batch_;
   detail::SourceSink* sink_;
+  const RestrictionTracker* tracker_ = nullptr;
+  detail::Origin origin_ = detail::kUnknownOrigin;  // of position 0
 };
 
 }  // namespace millrace

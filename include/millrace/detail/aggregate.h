@@ -45,7 +45,8 @@ class WindowGate {
   virtual void SetDeadline(const BoundedWindow& window, std::int64_t deadline_micros) = 0;
   /// An element of the input has come for the window, or for the windows of the slice, of which those that have expired
   /// do without it.
-  virtual void DropLate(const BoundedWindow& window, bool is_slice, Timestamp time, const void* element) = 0;
+  virtual void DropLate(const BoundedWindow& window, bool is_slice, Timestamp time, const void* element,
+                        Origin origin) = 0;
   /// Other workers may know by now, or soon, that the window (one of those of the slice) has expired: an element for it
   /// is sent as it is, so that its owner can decide, and keep it if it is late.
   virtual bool MayBeLateElsewhere(const BoundedWindow& window, bool is_slice) const = 0;
@@ -58,9 +59,30 @@ inline Status LatePartial(const OperatorContext& context, const BoundedWindow& w
                        " before it was known that they are late");
 }
 
+/// What of the conservation ledger only the tables know.
+struct TableCounts {
+  std::int64_t closed = 0;     // units in windows that were closed
+  std::int64_t keys_lost = 0;  // that were put into the table of a window and were not there when it was walked
+};
+
+/// One table of the state: what was put into it.
+struct TableContent {
+  BoundedWindow window;
+  bool is_slice = false;
+  std::int64_t units = 0;  // elements
+  std::int64_t keys = 0;
+};
+
 class AggregateKernel {
  public:
   virtual ~AggregateKernel() = default;
+
+  virtual TableCounts counts() const { return counts_; }
+  /// What the tables hold now, in the order of their windows; slices come last.
+  virtual std::vector<TableContent> Contents() const = 0;
+  /// At the barrier that the run starts from, so many elements were in a table. After `FinishRestore`, on one worker;
+  /// the entries are with the workers that own them.
+  virtual void AddUnits(const BoundedWindow& window, bool is_slice, std::int64_t units) = 0;
 
   virtual void Open(OperatorContext& context, const AggregatePlan& plan, WindowGate& gate) = 0;
   /// Adds the elements whose keys are this worker's, and keeps or ships the others.
@@ -90,6 +112,9 @@ class AggregateKernel {
   virtual Status RestoreState(const SavedSection& section) = 0;
   /// Gives up what is of windows that are not open, and takes all the rest as saved.
   virtual void FinishRestore() = 0;
+
+ protected:
+  TableCounts counts_;
 };
 
 }  // namespace millrace::detail

@@ -71,6 +71,12 @@ struct PaneColumn {
   const PaneInfo& Of(std::size_t index) const { return uniform ? pane : each[index]; }
 };
 
+/// Where a row of the input came from: the partition in the upper 16 bits, as a number that the run gives to it, and
+/// its position there in the others.
+using Origin = std::uint64_t;
+inline constexpr Origin kUnknownOrigin = ~Origin{0};
+inline constexpr int kOriginPositionBits = 48;
+
 /// A batch without its values. The receiver of an exclusive batch may take its contents; it must not keep the batch.
 class BatchBase {
  public:
@@ -84,25 +90,30 @@ class BatchBase {
 
   /// Takes window, pane and provenance headers of `other`, not its rows.
   void CopyHeader(const BatchBase& other) {
+    has_origins = other.has_origins;
     windows.CopyHeader(other.windows);
     panes.uniform = other.panes.uniform;
     panes.pane = other.panes.pane;
   }
   bool SameHeader(const BatchBase& other) const {
     return windows.SameHeader(other.windows) && panes.uniform == other.panes.uniform &&
-           (!panes.uniform || panes.pane == other.panes.pane);
+           has_origins == other.has_origins && (!panes.uniform || panes.pane == other.panes.pane);
   }
-  /// Appends timestamp, window and pane of row `index` of `other`, whose header is the same.
+  /// Appends timestamp, window, pane and origin of row `index` of `other`, whose header is the same.
   void AppendRow(const BatchBase& other, std::size_t index) { AppendRow(other, index, other.timestamps[index]); }
   void AppendRow(const BatchBase& other, std::size_t index, Timestamp time) {
     timestamps.Append(time);
     if (windows.kind == WindowColumn::Kind::kEach) windows.each.Append(other.windows.each[index]);
     if (!panes.uniform) panes.each.Append(other.panes.each[index]);
+    if (has_origins) origins.Append(other.OriginOf(index));
   }
+  /// Where row `index` came from, if that is known.
+  Origin OriginOf(std::size_t index) const { return has_origins ? origins[index] : kUnknownOrigin; }
   void ClearRows() {
     timestamps.Clear();
     windows.each.Clear();
     panes.each.Clear();
+    origins.Clear();
   }
 
   /// The address of value `index`, for operators that do not know the type.
@@ -116,7 +127,9 @@ class BatchBase {
   Column<std::uint64_t> hashes;  // of the keys, where a keyed operator has computed them; else empty
   WindowColumn windows;
   PaneColumn panes;
-  bool shared = false;  // several consumers see this batch: read only
+  Column<Origin> origins;    // one per row if there are any
+  bool has_origins = false;  // where the source tells them and a step ahead wants them
+  bool shared = false;       // several consumers see this batch: read only
 };
 
 template <class T>
@@ -137,9 +150,13 @@ class Batch final : public BatchBase {
   Column<T> values;
 };
 
+/// How many (element, window) pairs a batch has.
+std::int64_t CountInWindows(const BatchBase& batch);
+
 /// Splits a batch whose elements are in many windows into `target`, one row per element and window.
 inline void ExplodeWindows(const BatchBase& batch, BatchBase& target) {
   target.Clear();
+  target.has_origins = batch.has_origins;
   target.panes.uniform = batch.panes.uniform;
   target.panes.pane = batch.panes.pane;
   target.windows.kind = WindowColumn::Kind::kUniform;

@@ -73,16 +73,19 @@ class CombineKernel final : public AggregateKernel {
     if (slices.empty()) {
       const auto found = stores_.find(window);
       if (found == stores_.end()) return;
-      output_.EmitAll(found->second.once, window);
+      LoseKeys(found->second.keys - output_.EmitAll(found->second.once, window));
       spares_.Keep(std::move(found->second.once));
       Drop(window);
       return;
     }
+    std::int64_t keys = CloseUnits(stores_, window);
+    for (const BoundedWindow& slice : slices) keys += CloseUnits(slices_, slice);
     if (spiller_ != nullptr) {
-      for (int shard = 0; shard < kShards; ++shard) EmitMerged(window, slices, shard);
+      for (int shard = 0; shard < kShards; ++shard) keys -= EmitMerged(window, slices, shard);
     } else {
-      EmitMerged(window, slices, kAllShards);
+      keys -= EmitMerged(window, slices, kAllShards);
     }
+    LoseKeys(keys);
     stores_.erase(window);
   }
 
@@ -92,7 +95,9 @@ class CombineKernel final : public AggregateKernel {
     const bool past = gate_->PastOnTime(window);
     now_micros_ = context_->processing_time().micros();
     std::int64_t next_deadline = kNoDeadline;
+    std::int64_t keys = found->second.keys;
     found->second.panes.ForEachChanging([&](auto& entry) {
+      --keys;
       PaneCell& pane = entry.value.pane;
       const bool fire = reason == FiringReason::kOnTime     ? true
                         : reason == FiringReason::kDeadline ? pane.deadline_micros <= now_micros_
@@ -107,11 +112,13 @@ class CombineKernel final : public AggregateKernel {
       }
       return fire;
     });
+    LoseKeys(keys);
     FlushOutput();
     if (next_deadline != kNoDeadline) gate_->SetDeadline(window, next_deadline);
   }
 
   void Drop(const BoundedWindow& window) override {
+    CloseUnits(stores_, window);
     stores_.erase(window);
     if (const auto slice = slices_.find(window); slice != slices_.end()) {
       spares_.Keep(std::move(slice->second.once));
@@ -120,6 +127,16 @@ class CombineKernel final : public AggregateKernel {
     current_ = nullptr;
   }
   void ForgetAdmissions() override { current_ = nullptr; }
+
+  [[gnu::cold]] std::vector<TableContent> Contents() const override {
+    std::vector<TableContent> contents;
+    for (const auto& [window, store] : stores_) contents.push_back({window, false, store.units, store.keys});
+    for (const auto& [slice, store] : slices_) contents.push_back({slice, true, store.units, store.keys});
+    return contents;
+  }
+  [[gnu::cold]] void AddUnits(const BoundedWindow& window, bool is_slice, std::int64_t units) override {
+    (is_slice ? slices_ : stores_)[window].units += units;
+  }
 
   [[gnu::cold]] void EmitDefault() override { output_.EmitDefault(); }
 
@@ -249,7 +266,8 @@ class CombineKernel final : public AggregateKernel {
         for (; i < end; ++i) DropLate(rows, i, window, false);
         continue;
       }
-      auto& entry = current_->once.FindOrInsert(HashAt(i), SingleKey{}, [this] { return fn_.CreateAccumulator(); });
+      auto& entry = current_->once.FindOrInsert(HashAt(i), SingleKey{}, [this] { return NewAccumulator(); });
+      current_->units += static_cast<std::int64_t>(end - i);
       for (; i < end; ++i) fn_.AddInput(entry.value, rows.values[i]);
     }
   }
@@ -271,30 +289,37 @@ class CombineKernel final : public AggregateKernel {
     const std::size_t count = kShuffle ? own_.size() : rows.size();
     const bool slices = rows.windows.fn.assigns_many();
     const WindowFn& fn = rows.windows.fn;
+    std::size_t counted = 0;  // rows whose tables know of them
     for (std::size_t n = 0; n < count; ++n) {
       const std::size_t i = kShuffle ? own_[n] : n;
       const Timestamp time = rows.timestamps[i];
       if (current_ == nullptr || current_is_slice_ != slices ||
           !(current_window_.start <= time && time < current_window_.end)) [[unlikely]] {
+        if (current_ != nullptr) current_->units += static_cast<std::int64_t>(n - counted);
+        counted = n;
         if (slices && fn.NearEndsOfTime(time)) {
           fn.ForEachWindow(time, [&](const BoundedWindow& window) { AddInWindow(rows, i, window); });
+          ++counted;
           continue;
         }
         const BoundedWindow window = slices ? SliceAt(fn, plan_.slice_micros, time) : fn.At(fn.LastStart(time));
         if (slices ? !SeekSlice(window) : !Seek(window)) {
           DropLate(rows, i, window, slices);
+          ++counted;
           continue;
         }
       }
       if (current_expired_ > 0) DropLate(rows, i, current_window_, true);
       AddValue(HashAt(i), rows.values[i]);
     }
+    if (current_ != nullptr) current_->units += static_cast<std::int64_t>(count - counted);
   }
 
   [[gnu::noinline]] void AddInWindow(Batch<Row>& rows, std::size_t index, const BoundedWindow& window) {
     if (current_ == nullptr || current_window_ != window || current_is_slice_) {
       if (!Seek(window)) return DropLate(rows, index, window, false);
     }
+    ++current_->units;
     AddValue(HashAt(index), rows.values[index]);
   }
 
@@ -302,7 +327,7 @@ class CombineKernel final : public AggregateKernel {
     if (plan_.panes) [[unlikely]] {
       AddToPane(hash, row);
     } else {
-      auto& entry = current_->once.FindOrInsert(hash, Rows::KeyOf(row), [this] { return fn_.CreateAccumulator(); });
+      auto& entry = current_->once.FindOrInsert(hash, Rows::KeyOf(row), [this] { return NewAccumulator(); });
       fn_.AddInput(entry.value, Rows::ValueOf(row));
     }
   }
@@ -313,7 +338,7 @@ class CombineKernel final : public AggregateKernel {
     Touch(entry, 1);
   }
   [[gnu::noinline]] auto& PaneOf(std::uint64_t hash, const K& key) {
-    return current_->panes.FindOrInsert(hash, key, [this] { return Paned<Accumulator>{fn_.CreateAccumulator(), {}}; });
+    return current_->panes.FindOrInsert(hash, key, [this] { return Paned<Accumulator>{NewAccumulator(), {}}; });
   }
 
   // Elements have been added to a key of the current window.
@@ -340,6 +365,7 @@ class CombineKernel final : public AggregateKernel {
         const bool open = row.is_slice ? SeekSlice(window) : Seek(window);
         if (!open || current_expired_ > 0) throw PipelineFailure(LatePartial(*context_, window));
       }
+      current_->units += row.count;
       if (plan_.panes) {
         auto& entry = PaneOf(row.hash, row.key);
         fn_.MergeAccumulators(entry.value.accumulator, row.accumulator);
@@ -348,6 +374,7 @@ class CombineKernel final : public AggregateKernel {
         bool fresh = false;
         auto& entry = current_->once.FindOrInsert(row.hash, std::move(row.key), [&] {
           fresh = true;
+          ++current_->keys;
           return std::move(row.accumulator);
         });
         if (!fresh) fn_.MergeAccumulators(entry.value, row.accumulator);
@@ -356,8 +383,22 @@ class CombineKernel final : public AggregateKernel {
   }
 
   [[gnu::cold]] void DropLate(const Batch<Row>& rows, std::size_t index, const BoundedWindow& window, bool is_slice) {
-    gate_->DropLate(window, is_slice, rows.timestamps[index], &rows.values[index]);
+    gate_->DropLate(window, is_slice, rows.timestamps[index], &rows.values[index], rows.OriginOf(index));
   }
+
+  // Of a key that is new in the current window.
+  Accumulator NewAccumulator() {
+    ++current_->keys;
+    return fn_.CreateAccumulator();
+  }
+  // The elements of a window or slice belong to a window that closes now; gives the number of its keys.
+  std::int64_t CloseUnits(const Stores& stores, const BoundedWindow& window) {
+    const auto found = stores.find(window);
+    if (found == stores.end()) return 0;
+    counts_.closed += found->second.units;
+    return found->second.keys;
+  }
+  void LoseKeys(std::int64_t difference) { counts_.keys_lost += difference < 0 ? -difference : difference; }
 
   // Makes `window` the current one; false if it has expired.
   [[gnu::noinline]] bool Seek(const BoundedWindow& window) {
@@ -381,20 +422,27 @@ class CombineKernel final : public AggregateKernel {
   }
 
   // Where state may be outside memory, it is merged shard by shard: all of it need not fit.
-  [[gnu::noinline]] void EmitMerged(const BoundedWindow& window, std::span<const BoundedWindow> slices, int shard) {
-    for (const BoundedWindow& slice : slices) MergeIn(slices_, slice, shard);
-    MergeIn(stores_, window, shard);
+  // Gives the number of entries that were merged.
+  [[gnu::noinline]] std::int64_t EmitMerged(const BoundedWindow& window, std::span<const BoundedWindow> slices,
+                                            int shard) {
+    std::int64_t keys = 0;
+    for (const BoundedWindow& slice : slices) keys += MergeIn(slices_, slice, shard);
+    keys += MergeIn(stores_, window, shard);
     output_.EmitAll(merged_, window);
     merged_.Reset();
+    return keys;
   }
-  [[gnu::noinline]] void MergeIn(Stores& stores, const BoundedWindow& from, int shard) {
+  [[gnu::noinline]] std::int64_t MergeIn(Stores& stores, const BoundedWindow& from, int shard) {
     const auto found = stores.find(from);
-    if (found == stores.end()) return;
-    const auto merge = [this](auto& entry) {
+    if (found == stores.end()) return 0;
+    std::int64_t keys = 0;
+    const auto merge = [this, &keys](auto& entry) {
+      ++keys;
       auto& merged = merged_.FindOrInsert(KeyHash(entry.key), entry.key, [this] { return fn_.CreateAccumulator(); });
       fn_.MergeAccumulators(merged.value, entry.value);
     };
     shard == kAllShards ? found->second.once.ForEach(merge) : found->second.once.ForEachOfShard(shard, merge);
+    return keys;
   }
 
   Fn fn_;

@@ -23,11 +23,13 @@ class CombineOutput {
   bool full() const { return rows_.full(); }
   void Flush() { rows_.Flush(); }
 
-  /// Every key of `table`, whose accumulators are moved from, as the only firing of `window`.
-  void EmitAll(ShardedTable<K, Accumulator>& table, const BoundedWindow& window) {
+  /// Every key of `table`, whose accumulators are moved from, as the only firing of `window`. Gives their number.
+  std::int64_t EmitAll(ShardedTable<K, Accumulator>& table, const BoundedWindow& window) {
+    std::int64_t keys = 0;
     Batch<Row>& batch = rows_.batch();
     const PaneInfo pane{.timing = PaneInfo::Timing::kOnTime};
     table.ForEach([&](auto& entry) {
+      ++keys;
       batch.timestamps.Append(window.max_timestamp());
       if constexpr (kGlobally) {
         batch.values.Append(fn_.ExtractOutput(std::move(entry.value)));
@@ -43,6 +45,7 @@ class CombineOutput {
     batch.windows.SetUniform(window);
     batch.panes.SetUniform(pane);
     Flush();
+    return keys;
   }
 
   /// The pane of one key that fires now; in discarding mode its accumulator starts anew.

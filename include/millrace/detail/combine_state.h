@@ -106,10 +106,16 @@ struct CombineState {
   [[gnu::cold]] static void Put(CombineStore<K, Accumulator>& store, bool panes, std::uint64_t hash, K&& key,
                                 Paned<Accumulator>&& value) {
     if (panes) {
-      auto& entry = store.panes.FindOrInsert(hash, std::move(key), [] { return Paned<Accumulator>{}; });
+      auto& entry = store.panes.FindOrInsert(hash, std::move(key), [&store] {
+        ++store.keys;
+        return Paned<Accumulator>{};
+      });
       entry.value = std::move(value);
     } else {
-      auto& entry = store.once.FindOrInsert(hash, std::move(key), [] { return Accumulator{}; });
+      auto& entry = store.once.FindOrInsert(hash, std::move(key), [&store] {
+        ++store.keys;
+        return Accumulator{};
+      });
       entry.value = std::move(value.accumulator);
     }
   }

@@ -33,6 +33,8 @@ template <class K, class Accumulator>
 struct CombineStore {
   ShardedTable<K, Accumulator> once;
   ShardedTable<K, Paned<Accumulator>> panes;
+  std::int64_t units = 0;  // elements that were added
+  std::int64_t keys = 0;   // that there are
 };
 
 template <class K, class Accumulator>

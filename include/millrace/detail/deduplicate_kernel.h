@@ -28,6 +28,7 @@ class DeduplicateKernel final : public Operator {
 
   void Process(BatchBase& batch, int /*input*/) override {
     auto& rows = static_cast<Batch<T>&>(batch);
+    ledger_.units += static_cast<std::int64_t>(rows.size());
     Hash(rows);
     output_.CopyHeader(rows);
     for (std::size_t row = 0; row < rows.size(); ++row) {
@@ -90,6 +91,7 @@ class DeduplicateKernel final : public Operator {
     AdvanceWatermark(watermark);
   }
   std::size_t StateBytes() const override { return seen_.bytes(); }
+  bool EmitsOneEach() const override { return true; }
 
  private:
   void Hash(Batch<T>& rows) {
@@ -127,8 +129,10 @@ class DeduplicateKernel final : public Operator {
   void Emit() {
     if (duplicates_ > 0) {
       Add(context().metrics().Cell(MetricKind::kCounter, "duplicates").count, duplicates_);
+      ledger_.duplicates += duplicates_;
       duplicates_ = 0;
     }
+    ledger_.emitted += static_cast<std::int64_t>(output_.values.size());
     context().output(0).Deliver(output_);
     output_.Clear();
   }

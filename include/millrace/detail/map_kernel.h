@@ -48,20 +48,28 @@ class MapKernel final : public Operator {
           output_.values.AppendMade([&]() -> Out { return std::invoke(function_, std::as_const(rows.values[row])); });
         },
         [](std::size_t) {});
+    ledger_.units += static_cast<std::int64_t>(rows.size());
+    ledger_.emitted += static_cast<std::int64_t>(output_.values.size());
     output_.CopyHeader(rows);
     if (rows.shared) {
       output_.timestamps.Assign(rows.timestamps);
       output_.windows.each.Assign(rows.windows.each);
       output_.panes.each.Assign(rows.panes.each);
+      if (rows.has_origins) output_.origins.Assign(rows.origins);
     } else {
       output_.timestamps.Swap(rows.timestamps);
       output_.windows.each.Swap(rows.windows.each);
       output_.panes.each.Swap(rows.panes.each);
+      output_.origins.Swap(rows.origins);
     }
     context().output(0).Deliver(output_);
-    if (!rows.shared) output_.timestamps.Swap(rows.timestamps);
+    if (!rows.shared) {
+      output_.timestamps.Swap(rows.timestamps);
+      output_.origins.Swap(rows.origins);
+    }
     output_.Clear();
   }
+  bool EmitsOneEach() const override { return true; }
 
  private:
   F function_;
@@ -78,10 +86,14 @@ class FilterKernel final : public Operator {
     auto& rows = static_cast<Batch<T>&>(batch);
     const MetricsScope scope(context().metrics());
     output_.CopyHeader(rows);
+    std::int64_t filtered = 0;
     ForEachRow(
         rows, context().label(),
         [&](std::size_t row) {
-          if (!std::invoke(predicate_, std::as_const(rows.values[row]))) return;
+          if (!std::invoke(predicate_, std::as_const(rows.values[row]))) {
+            ++filtered;
+            return;
+          }
           if (rows.shared) {
             output_.values.Append(std::as_const(rows.values[row]));
           } else {
@@ -90,9 +102,13 @@ class FilterKernel final : public Operator {
           output_.AppendRow(rows, row);
         },
         [](std::size_t) {});
+    ledger_.units += static_cast<std::int64_t>(rows.size());
+    ledger_.filtered += filtered;
+    ledger_.emitted += static_cast<std::int64_t>(output_.values.size());
     context().output(0).Deliver(output_);
     output_.Clear();
   }
+  bool EmitsOneEach() const override { return true; }
 
  private:
   F predicate_;
@@ -114,14 +130,20 @@ class EmitKernel final : public Operator {
     const MetricsScope scope(context().metrics());
     output_.Begin(rows);
     std::size_t mark = 0;
+    std::int64_t filtered = 0;
+    std::int64_t emitted = 0;
     ForEachRow(
         rows, context().label(),
         [&](std::size_t row) {
           if (output_.full()) output_.Flush();
           mark = output_.size();
           emit_(output_, std::as_const(rows.values[row]), row);
+          ++(output_.size() == mark ? filtered : emitted);
         },
         [&](std::size_t) { output_.Rewind(mark); });
+    ledger_.units += static_cast<std::int64_t>(rows.size());
+    ledger_.filtered += filtered;
+    ledger_.emitted += emitted;
     output_.Flush();
   }
 

@@ -16,6 +16,7 @@
 #include "millrace/core/status.h"
 #include "millrace/core/windowing.h"
 #include "millrace/detail/batch.h"
+#include "millrace/detail/ledger.h"
 #include "millrace/detail/saved_state.h"
 
 namespace millrace::detail {
@@ -49,6 +50,9 @@ class OutputPort {
  public:
   void Connect(Operator* consumer, int input) { consumers_.push_back({consumer, input}); }
   bool connected() const { return !consumers_.empty(); }
+  /// A step ahead wants to know where elements came from.
+  void WantOrigins() { wants_origins_ = true; }
+  bool wants_origins() const { return wants_origins_; }
   /// Hands the batch to every consumer; its contents are undefined afterwards. Empty batches are not delivered.
   void Deliver(BatchBase& batch);
   std::int64_t elements() const { return elements_.load(std::memory_order_relaxed); }
@@ -59,11 +63,18 @@ class OutputPort {
     int input;
   };
   std::vector<Consumer> consumers_;
+  bool wants_origins_ = false;
   std::atomic<std::int64_t> elements_{0};
 };
 
 /// The contents of a side input for one of its windows: an immutable value whose type the reader knows.
 using SideInputValue = std::shared_ptr<const void>;
+
+/// An origin, for people and dead letters.
+struct NamedOrigin {
+  std::string partition;  // as its source names it; empty where it is not known
+  std::int64_t position = 0;
+};
 
 /// What an operator may ask of its worker.
 class OperatorContext {
@@ -90,7 +101,8 @@ class OperatorContext {
   /// The pipeline is being cancelled: sources stop claiming.
   virtual bool stopping() const = 0;
   /// An element of the input was dropped for `window`, which had expired: it is kept with the dead letters of the run.
-  virtual void RecordLate(const BoundedWindow& window, Timestamp time, const void* element) = 0;
+  virtual void RecordLate(const BoundedWindow& window, Timestamp time, const void* element, Origin origin) = 0;
+  virtual NamedOrigin NameOrigin(Origin origin) const = 0;
   /// Sources take what they have not read yet as the end of their input.
   virtual bool reading_ends() const = 0;
   /// What the operator needs to keep state outside memory; null: all of it stays there.
@@ -118,6 +130,11 @@ class Operator {
   /// Once, before anything else, on the worker's thread.
   virtual void Open(OperatorContext& context) { context_ = &context; }
   virtual void Process(BatchBase& batch, int input) = 0;
+  /// A batch of a step before this one: what the step takes in is counted here, whatever becomes of it.
+  void Take(BatchBase& batch, int input) {
+    ledger_.rows += static_cast<std::int64_t>(batch.size());
+    Process(batch, input);
+  }
   /// A batch that the same operator of another worker shipped here: every key in it is this worker's.
   virtual void ProcessRemote(BatchBase& batch) { Process(batch, 0); }
   /// Ships what is kept back for other workers.
@@ -150,6 +167,10 @@ class Operator {
   }
   /// After the last part: the watermark that its input had at the barrier.
   virtual void FinishRestore(Timestamp /*watermark*/) {}
+  /// What has become of the input. On the worker's thread, between two bundles or after the run.
+  virtual LedgerCounts Ledger() const { return ledger_; }
+  /// Each unit that is emitted gives exactly one element of output.
+  virtual bool EmitsOneEach() const { return false; }
   /// Bytes of memory that state takes; an estimate.
   virtual std::size_t StateBytes() const { return 0; }
   /// Moves at least `wanted` bytes of state out of memory, if it can, and returns how many. Between two bundles, in
@@ -160,6 +181,8 @@ class Operator {
   OperatorContext& context() { return *context_; }
   const OperatorContext& context() const { return *context_; }
 
+  LedgerCounts ledger_;
+
  private:
   OperatorContext* context_ = nullptr;
 };
@@ -169,12 +192,15 @@ inline void OutputPort::Deliver(BatchBase& batch) {
   Add(elements_, static_cast<std::int64_t>(batch.size()));
   if (consumers_.empty()) return;
   const bool shared = batch.shared;
+  const bool has_origins = batch.has_origins;
+  batch.has_origins = has_origins && wants_origins_;
   for (std::size_t i = 0; i + 1 < consumers_.size(); ++i) {
     batch.shared = true;
-    consumers_[i].operator_to->Process(batch, consumers_[i].input);
+    consumers_[i].operator_to->Take(batch, consumers_[i].input);
   }
   batch.shared = shared;
-  consumers_.back().operator_to->Process(batch, consumers_.back().input);
+  consumers_.back().operator_to->Take(batch, consumers_.back().input);
+  batch.has_origins = has_origins;
 }
 
 }  // namespace millrace::detail

@@ -19,6 +19,7 @@ class OutputBuffer {
   void Begin(const BatchBase& input) {
     input_ = &input;
     batch_.CopyHeader(input);
+    batch_.has_origins = input.has_origins && port_ != nullptr && port_->wants_origins();
     same_header_ = true;
   }
 
@@ -66,9 +67,12 @@ class OutputBuffer {
     batch_.timestamps.Append(time);
     batch_.windows.each.Append(window);
     batch_.panes.each.Append(pane);
+    if (batch_.has_origins) batch_.origins.Append(Origin{kUnknownOrigin});
   }
 
   std::size_t size() const { return batch_.size(); }
+  /// Something was emitted since `Mark`.
+  bool marked() const { return batch_.size() != mark_; }
   bool full() const { return batch_.size() >= kBatchElements; }
   /// Before an element is processed; `RewindToMark` then drops what it has emitted.
   void Mark() { mark_ = batch_.size(); }
@@ -80,6 +84,7 @@ class OutputBuffer {
     batch_.timestamps.Truncate(mark);
     if (batch_.windows.kind == WindowColumn::Kind::kEach) batch_.windows.each.Truncate(mark);
     if (!batch_.panes.uniform) batch_.panes.each.Truncate(mark);
+    if (batch_.has_origins) batch_.origins.Truncate(mark);
   }
   void Flush() {
     if (!batch_.empty()) Deliver();
@@ -92,6 +97,7 @@ class OutputBuffer {
     batch_.timestamps.Append(time);
     batch_.windows.each.Append(window);
     if (!batch_.panes.uniform) batch_.panes.each.Append(input_->panes.Of(row));
+    if (batch_.has_origins) batch_.origins.Append(input_->OriginOf(row));
   }
 
   // Gives every row its window, so that one with a window of another kind may follow. Nothing is delivered: the element
@@ -125,6 +131,7 @@ class OutputBuffer {
     batch_.timestamps.Swap(exploded.timestamps);
     batch_.windows.each.Swap(exploded.windows.each);
     batch_.panes.each.Swap(exploded.panes.each);
+    batch_.origins.Swap(exploded.origins);
     mark_ = mark;
   }
 

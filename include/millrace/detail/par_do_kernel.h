@@ -39,6 +39,10 @@ struct OutputBuffers<TypeList<Output<T>...>> {
   void Flush() {
     std::apply([](auto&... buffer) { (buffer.Flush(), ...); }, buffers);
   }
+  /// Something was emitted since `Mark`.
+  bool marked() const {
+    return std::apply([](const auto&... buffer) { return (buffer.marked() || ... || false); }, buffers);
+  }
   /// The first buffer of that type: for methods other than ProcessElement.
   template <class U>
   OutputBuffer<U>& OfType() {
@@ -122,6 +126,7 @@ class ParDoKernel final : public DoFnKernel<D> {
   using Base = DoFnKernel<D>;
   using Base::context;
   using Base::fn_;
+  using Base::ledger_;
   using Base::outputs_;
 
  public:
@@ -140,10 +145,17 @@ class ParDoKernel final : public DoFnKernel<D> {
     if (Traits::kObservesWindow && batch.windows.many()) {
       Batch<Element> exploded;
       ExplodeWindows(batch, exploded);
+      ledger_.units += static_cast<std::int64_t>(exploded.size());
       ProcessRows(exploded);
     } else {
+      ledger_.units += static_cast<std::int64_t>(batch.size());
       ProcessRows(static_cast<Batch<Element>&>(batch));
     }
+  }
+  LedgerCounts Ledger() const override {
+    LedgerCounts counts = ledger_;
+    counts.open = static_cast<std::int64_t>(waiting_.size());
+    return counts;
   }
 
   Timestamp AdvanceWatermark(Timestamp watermark) override {
@@ -210,12 +222,18 @@ class ParDoKernel final : public DoFnKernel<D> {
     if constexpr (kIsolates) failed_.Begin(rows);
     std::size_t row = 0;
     const std::size_t count = rows.size();
+    std::int64_t emitted = 0;
+    std::int64_t filtered = 0;
     while (row < count) {
       try {
         for (; row < count; ++row) {
           outputs_.FlushFull();
           outputs_.Mark();
-          if (!CallRow(rows, row)) Wait(rows, row);
+          if (CallRow(rows, row)) [[likely]] {
+            ++(outputs_.marked() ? emitted : filtered);
+          } else {
+            Wait(rows, row);
+          }
         }
       } catch (const PipelineFailure&) {
         throw;
@@ -225,6 +243,8 @@ class ParDoKernel final : public DoFnKernel<D> {
         ++row;
       }
     }
+    ledger_.emitted += emitted;
+    ledger_.filtered += filtered;
     outputs_.Flush();
     if constexpr (kIsolates) failed_.Flush();
   }
@@ -232,8 +252,12 @@ class ParDoKernel final : public DoFnKernel<D> {
   // The first attempt has failed.
   void RetryRow(Batch<Element>& rows, std::size_t row) {
     std::string error;
-    if (TryElement([&] { CallRow(rows, row); }, [&] { outputs_.Rewind(); }, &error)) return;
+    if (TryElement([&] { CallRow(rows, row); }, [&] { outputs_.Rewind(); }, &error)) {
+      ++(outputs_.marked() ? ledger_.emitted : ledger_.filtered);
+      return;
+    }
     if constexpr (kIsolates) {
+      ++ledger_.failed;
       failed_.Emit(FailedElement<Element>{rows.values[row], error}, row);
     } else {
       throw PipelineFailure(ElementFailure(context().label(), DescribeElement(rows.values[row]), error));
@@ -287,6 +311,8 @@ class ParDoKernel final : public DoFnKernel<D> {
       waiting_.timestamps.Append(rows.timestamps[row]);
       waiting_.windows.each.Append(rows.windows.Of(row, rows.timestamps[row]));
       waiting_.panes.each.Append(rows.panes.Of(row));
+      waiting_.has_origins = true;
+      waiting_.origins.Append(rows.OriginOf(row));
     }
   }
 
@@ -298,6 +324,7 @@ class ParDoKernel final : public DoFnKernel<D> {
     again.timestamps.Swap(waiting_.timestamps);
     again.windows.each.Swap(waiting_.windows.each);
     again.panes.each.Swap(waiting_.panes.each);
+    again.origins.Swap(waiting_.origins);
     waiting_.Clear();
     const MetricsScope scope(context().metrics());
     ProcessRows(again);

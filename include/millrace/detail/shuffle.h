@@ -73,7 +73,8 @@ class ReshuffleKernel final : public Operator {
     shuffle_.Open(context);
   }
   void Process(BatchBase& batch, int /*input*/) override {
-    if (!shuffle_.needed()) return context().output(0).Deliver(batch);
+    ledger_.units += static_cast<std::int64_t>(batch.size());
+    if (!shuffle_.needed()) return ProcessRemote(batch);
     auto& rows = static_cast<Batch<T>&>(batch);
     own_.CopyHeader(rows);
     for (std::size_t row = 0; row < rows.size(); ++row) {
@@ -84,11 +85,15 @@ class ReshuffleKernel final : public Operator {
       }
       next_ = (next_ + 1) % static_cast<std::size_t>(context().workers());
     }
-    context().output(0).Deliver(own_);
+    ProcessRemote(own_);
     own_.Clear();
     shuffle_.ShipFull();
   }
-  void ProcessRemote(BatchBase& batch) override { context().output(0).Deliver(batch); }
+  void ProcessRemote(BatchBase& batch) override {
+    ledger_.emitted += static_cast<std::int64_t>(batch.size());
+    context().output(0).Deliver(batch);
+  }
+  bool EmitsOneEach() const override { return true; }
   void FlushRemote() override { shuffle_.ShipAll(); }
 
  private:

@@ -46,6 +46,7 @@ class SideInputKernel final : public SideInputOperator {
   SideInputValue Empty() const override { return std::make_shared<const Value>(); }
 
   void Process(BatchBase& batch, int /*input*/) override {
+    ledger_.units += CountInWindows(batch);
     if (context().worker() == 0) return ProcessRemote(batch);
     auto outbox = std::make_unique<Batch<T>>();
     outbox->CopyHeader(batch);
@@ -140,7 +141,8 @@ class SideInputKernel final : public SideInputOperator {
   void Add(const BoundedWindow& window, Batch<T>& rows, std::size_t row) {
     if (window.end <= watermark_) {
       detail::Add(context().metrics().Cell(MetricKind::kCounter, "late_dropped").count, 1);
-      context().RecordLate(window, rows.timestamps[row], &rows.values[row]);
+      context().RecordLate(window, rows.timestamps[row], &rows.values[row], rows.OriginOf(row));
+      ++ledger_.late;
       return;
     }
     const auto [open, fresh] = open_.try_emplace(window);
@@ -149,6 +151,7 @@ class SideInputKernel final : public SideInputOperator {
                                                     DescribeElement(rows.values[row]) + " in window " +
                                                     window.ToString() + ": " + Collector::kRefusal));
     }
+    ++ledger_.taken;
   }
 
   SideInputStore* store_ = nullptr;

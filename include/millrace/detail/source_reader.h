@@ -35,6 +35,7 @@ class TypedSourceReader final : public SourceReader {
   std::unique_ptr<SourceCopy> Copy() const override { return std::make_unique<TypedCopy>(prototype_); }
   StatusOr<ProcessContinuation> Read(SourceCopy& copy, RestrictionTracker& tracker,
                                      WatermarkEstimator& estimator) override {
+    output_.Follow(tracker);
     StatusOr<ProcessContinuation> outcome = static_cast<TypedCopy&>(copy).source.Read(tracker, estimator, output_);
     output_.Flush();
     return outcome;

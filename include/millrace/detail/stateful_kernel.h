@@ -71,6 +71,7 @@ class StatefulKernel final : public DoFnKernel<D>, private TimerRequests {
   using Base = DoFnKernel<D>;
   using Base::context;
   using Base::fn_;
+  using Base::ledger_;
   using Base::outputs_;
   using StateTypes = typename StatefulTraits<D>::States;
   using Timers = typename StatefulTraits<D>::Timers;
@@ -96,6 +97,7 @@ class StatefulKernel final : public DoFnKernel<D>, private TimerRequests {
       return Process(exploded, 0);
     }
     auto& rows = static_cast<Batch<Element>&>(batch);
+    ledger_.units += static_cast<std::int64_t>(rows.size());
     if (!shuffle_.needed()) return ProcessRows(rows);
     Batch<Element> own;
     own.CopyHeader(rows);
@@ -213,7 +215,8 @@ class StatefulKernel final : public DoFnKernel<D>, private TimerRequests {
       const BoundedWindow window = rows.windows.Of(row, rows.timestamps[row]);
       if (Expired(window)) {
         detail::Add(context().metrics().Cell(MetricKind::kCounter, "late_dropped").count, 1);
-        context().RecordLate(window, rows.timestamps[row], &rows.values[row]);
+        ++ledger_.late;
+        context().RecordLate(window, rows.timestamps[row], &rows.values[row], rows.OriginOf(row));
         continue;
       }
       outputs_.FlushFull();
@@ -237,8 +240,12 @@ class StatefulKernel final : public DoFnKernel<D>, private TimerRequests {
                  [&](auto&&... arguments) { Traits::Process::Call(fn_, element, arguments...); });
         },
         [&] { RollBack(entry.value); }, &error);
-    if (done) return Commit(entry.value, entry.key, window);
+    if (done) {
+      ++(outputs_.marked() ? ledger_.emitted : ledger_.filtered);
+      return Commit(entry.value, entry.key, window);
+    }
     if (!isolates_) throw PipelineFailure(ElementFailure(context().label(), DescribeElement(element), error));
+    ++ledger_.failed;
     failed_.Emit(FailedElement<Element>{element, error}, row);
   }
 

@@ -85,16 +85,14 @@ struct ParquetSource {
     std::vector<RowIssue> issues;
     StatusOr<std::size_t> read = reader->Read(rows, sizeof(T), count, &issues);
     if (!read.ok() || *read != count) {
-      out.batch().values.Truncate(base);
-      out.batch().timestamps.Truncate(base);
+      out.Truncate(base);
       if (!read.ok()) return read.status();
       return DataLossError("Parquet file " + path + " ends at row " + std::to_string(reader->next_row()) +
                            ", before the end that its footer gives; it was changed while it was read");
     }
     if (!issues.empty()) {
       count = DropBadRows(path, first, rows, count, issues, out);
-      out.batch().values.Truncate(base + count);
-      out.batch().timestamps.Truncate(base + count);
+      out.Truncate(base + count);
     } else if (row_number != nullptr) {
       for (std::size_t i = 0; i < count; ++i) rows[i].*row_number = first + static_cast<std::int64_t>(i);
     }
@@ -106,6 +104,7 @@ struct ParquetSource {
   // Moves the good rows together and gives their number.
   std::size_t DropBadRows(const std::string& path, std::int64_t first, T* rows, std::size_t count,
                           const std::vector<RowIssue>& issues, SourceOutput<T>& out) {
+    const std::size_t base = out.batch().size() - count;
     std::size_t kept = 0;
     std::size_t next = 0;
     for (std::size_t i = 0; i < count; ++i) {
@@ -121,6 +120,7 @@ struct ParquetSource {
       }
       if (kept != i) rows[kept] = std::move(rows[i]);
       if (row_number != nullptr) rows[kept].*row_number = row;
+      out.SetPosition(base + kept, row);
       ++kept;
     }
     return kept;

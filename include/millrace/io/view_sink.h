@@ -83,10 +83,17 @@ struct DeadLetter {
   Timestamp event_time;
   /// Of an element that came after the allowed lateness: the window that did without it.
   std::optional<BoundedWindow> window = {};
+  /// Why; empty where the element does not say it in a text field `reason`, `error` or `why`.
+  std::string reason = {};
+  /// The partition (as its source names it, "TOPIC/PARTITION" of the log) and the position of the one element of the
+  /// input that it comes from; empty where that is not known, such as behind an aggregation.
+  std::string origin = {};
+  std::int64_t position = 0;
 };
 
 /// The name of the dead letters that are elements which came too late; `step` is the step that dropped them.
 inline constexpr const char* kLateName = "late";
+inline constexpr const char* kLateReason = "its window was closed";
 
 /// Takes dead letters. Thread safe. An error fails the run.
 class DeadLetterSink : public EpochSink {

@@ -7,6 +7,7 @@
 
 #include "millrace/core/metrics.h"
 #include "millrace/core/status.h"
+#include "millrace/runner/ledger.h"
 
 namespace millrace {
 
@@ -24,6 +25,7 @@ class PipelineResult {
   Status status;
   std::map<std::string, StepMetrics> metrics;  // by label
   std::map<std::string, StepCounts> steps;     // by label
+  Ledger ledger;                               // of a run that has failed: as far as its checkpoints go
   double wall_s = 0;
 
   bool ok() const { return state == State::kDone; }

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "millrace/core/source.h"
 #include "millrace/core/status.h"
 #include "millrace/core/timestamp.h"
 #include "millrace/runner/checkpoint_options.h"
@@ -79,6 +80,14 @@ struct RunOptions {
   StateOptions state = {};
   /// Null: nothing is kept, and a run that is killed begins anew.
   std::optional<CheckpointOptions> checkpoints = {};
+  /// The number of the generation of results that the run computes; 0: of none. Records that were put into the log
+  /// again count in the generation that they were meant for (docs/guide/ledger.md).
+  std::uint64_t generation = 0;
+  /// What is read of a source, by label, instead of what it describes itself.
+  std::map<std::string, std::vector<Restriction>> restrictions = {};
+  /// Nothing is written: cells are counted and dropped, and so is what other sinks are given. Dead letters are told,
+  /// and DoFns that write somewhere by themselves do so.
+  bool without_sinks = false;
   /// Called about every `progress_interval` from the calling thread of `Run`, and once at the end.
   std::function<void(const Progress&)> on_progress = nullptr;
   Duration progress_interval = std::chrono::milliseconds(200);

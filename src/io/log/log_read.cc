@@ -12,6 +12,7 @@
 #include "io/log/log_watermarks.h"
 #include "log/holds.h"
 #include "log/log_reader.h"
+#include "log/reinjected.h"
 #include "millrace/io/log.h"
 #include "millrace/transforms/read.h"
 
@@ -64,7 +65,7 @@ class LogPartitionReading {
         if (Closed() && options_.until_closed) return AtEnd(estimator);
         continue;
       }
-      Emit(out);
+      Emit(tracker.generation(), out);
     }
   }
 
@@ -80,9 +81,10 @@ class LogPartitionReading {
     return OkStatus();
   }
 
-  void Emit(SourceOutput<LogRecord>& out) {
+  void Emit(std::uint64_t generation, SourceOutput<LogRecord>& out) {
     LogRecord record;
     view_.CopyTo(&record);
+    if (!log::CountsIn(record, options_.topic, generation, options_.from)) return;
     greatest_ = std::max(greatest_, view_.event_time);
     out.Emit(std::move(record), view_.event_time);
   }

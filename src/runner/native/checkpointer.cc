@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/status_macros.h"
 #include "millrace/detail/state_coder.h"
+#include "storage/ledger_section.h"
 
 namespace millrace::native {
 
@@ -106,6 +107,8 @@ StatusOr<std::vector<exec::RestoredNode>> Checkpointer::Restored(const exec::Wor
   if (restored_) {
     if (!options_.allow_lost_state) MILLRACE_RETURN_IF_ERROR(restored_->CheckFit(plan_, states_, streaming_));
     MILLRACE_ASSIGN_OR_RETURN(nodes, restored_->Nodes(plan_, states_));
+    MILLRACE_ASSIGN_OR_RETURN(Ledger ledger, restored_->LedgerBefore());
+    book_.Restore(std::move(ledger));
   }
   // Only now: a checkpoint that is refused has changed nothing.
   MILLRACE_RETURN_IF_ERROR(RestoreSinks());
@@ -274,6 +277,14 @@ storage::CheckpointContents Checkpointer::Contents() {
     }
   }
   contents.watermark = watermark;
+  LedgerReading reading;
+  for (std::size_t node = 0; node < plan_.nodes.size(); ++node) {
+    LedgerReading::Node& of = reading.nodes.emplace_back();
+    for (exec::WorkerSnapshot& snapshot : snapshots_) {
+      AddToReading(snapshot.nodes[node].ledger, std::exchange(snapshot.nodes[node].covered, {}), &of);
+    }
+  }
+  AddLedger(std::move(reading), false, &contents);
   AddWatermarks(&contents);
   contents.duration = Now() - created_at_;
   return contents;
@@ -330,6 +341,17 @@ void Checkpointer::AddWatermarks(storage::CheckpointContents* contents) const {
                               .sections = {{.full = true, .chunks = Shareable({std::move(bytes)})}}});
 }
 
+void Checkpointer::AddLedger(LedgerReading reading, bool is_end, storage::CheckpointContents* contents) {
+  const LedgerEpoch head{.first_epoch = epoch_,
+                         .epoch = epoch_,
+                         .attempt = attempt_,
+                         .written_at = created_at_,
+                         .is_end = is_end,
+                         .sources = {},
+                         .steps = {}};
+  contents->states.push_back(storage::LedgerContents(book_.Close(head, std::move(reading))));
+}
+
 Status Checkpointer::Write(const storage::CheckpointContents& contents) {
   StatusOr<storage::CheckpointManifest> manifest = store_.Write(contents);
   {
@@ -353,6 +375,7 @@ Status Checkpointer::Write(const storage::CheckpointContents& contents) {
   }
   write_all_ = !manifest.ok();
   if (!manifest.ok()) return manifest.status().WithContext("checkpoint " + std::to_string(epoch_));
+  book_.Commit();
   FinalizeSources();
   RetainSources(contents.sources);
   MILLRACE_RETURN_IF_ERROR(CommitSinks());
@@ -413,6 +436,7 @@ Status Checkpointer::Conclude() {
     StepMetrics& metrics = contents.metrics[label] = MetricsBefore(label);
     for (const Worker* worker : workers_) metrics.Add(worker->graph().Metrics(static_cast<int>(node)));
   }
+  AddLedger(ReadLedgerOf(plan_, workers_), true, &contents);
   AddWatermarks(&contents);
   return Write(contents);
 }

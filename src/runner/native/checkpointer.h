@@ -15,6 +15,7 @@
 #include "exec/plan.h"
 #include "millrace/runner/run_options.h"
 #include "millrace/runner/status.h"
+#include "runner/native/ledger_book.h"
 #include "runner/native/restored_checkpoint.h"
 #include "runner/native/worker.h"
 #include "storage/checkpoint_store.h"
@@ -47,11 +48,18 @@ class Checkpointer final : public BarrierHooks {
   CheckpointStatus status() const;
   /// `CheckpointOptions::reader`.
   const std::string& reader() const { return options_.reader; }
+  /// As far as checkpoints are committed. After `Stop`.
+  const Ledger& ledger() const { return book_.ledger(); }
 
  private:
   Checkpointer(CheckpointOptions options, const exec::Plan& plan, bool streaming, const exec::PlanSinks& sinks,
                storage::CheckpointStore store)
-      : options_(std::move(options)), plan_(plan), streaming_(streaming), sinks_(sinks), store_(std::move(store)) {}
+      : options_(std::move(options)),
+        plan_(plan),
+        streaming_(streaming),
+        sinks_(sinks),
+        store_(std::move(store)),
+        book_(plan) {}
 
   StatusOr<std::vector<exec::RestoredNode>> Restored(const exec::WorkerGraph& graph) override;
   void RestoreDone() override;
@@ -69,6 +77,7 @@ class Checkpointer final : public BarrierHooks {
   void AddStates(std::size_t node, storage::CheckpointContents* contents);
   void AddSource(std::size_t node, storage::CheckpointContents* contents) const;
   void AddWatermarks(storage::CheckpointContents* contents) const;
+  void AddLedger(LedgerReading reading, bool is_end, storage::CheckpointContents* contents);
   Status Write(const storage::CheckpointContents& contents);
   Status SnapshotSinks();
   Status CommitSinks();
@@ -96,7 +105,8 @@ class Checkpointer final : public BarrierHooks {
   Timestamp created_at_;
   std::uint64_t epoch_ = 0;
   std::deque<std::vector<storage::SourcePosition>> kept_;  // of the checkpoints that are kept, the oldest first
-  bool write_all_ = false;                                 // the last one failed: what was handed out is lost
+  LedgerBook book_;
+  bool write_all_ = false;  // the last one failed: what was handed out is lost
 
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;

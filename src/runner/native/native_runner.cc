@@ -47,7 +47,7 @@ Status DeclareViews(const detail::Graph& graph, ViewSink* sink) {
 }
 
 // Sources' restrictions and the stores of side inputs.
-Status Prepare(const exec::Plan& plan, const Checkpointer* checkpointer, Shared& shared) {
+Status Prepare(const exec::Plan& plan, const RunOptions& options, const Checkpointer* checkpointer, Shared& shared) {
   const SplitOptions split{.workers = shared.workers, .streaming = shared.streaming};
   for (const exec::PlanNode& node : plan.nodes) {
     std::unique_ptr<SharedRestrictions> restrictions;
@@ -55,7 +55,10 @@ Status Prepare(const exec::Plan& plan, const Checkpointer* checkpointer, Shared&
     if (node.is_source) {
       std::optional<std::vector<Restriction>> left;
       if (checkpointer != nullptr) left = checkpointer->RestrictionsOf(node.label);
-      if (left) {
+      const auto given = options.restrictions.find(node.label);
+      if (!left && given != options.restrictions.end()) {
+        restrictions = std::make_unique<SharedRestrictions>(given->second, shared.workers);
+      } else if (left) {
         restrictions = std::make_unique<SharedRestrictions>(*std::move(left), shared.workers);
         restrictions->set_total(checkpointer->RestrictionsInAll(node.label));
       } else {
@@ -107,7 +110,9 @@ class Run {
     started_ = Clock::now();
     exec::PlanSinks sinks{.views = options_.views.get(),
                           .dead_letters = options_.dead_letters.get(),
-                          .late = options_.dead_letters.get()};
+                          .late = options_.dead_letters.get(),
+                          .drops_others = options_.without_sinks};
+    if (options_.without_sinks) sinks.views = nullptr;
     if (sinks.dead_letters == nullptr) {
       log_letters_ = std::make_unique<LogDeadLetters>();
       sinks.dead_letters = log_letters_.get();
@@ -127,9 +132,10 @@ class Run {
       checkpointer_ = *std::move(checkpointer);
     }
     if (Status opened = OpenStateBackend(); !opened.ok()) return opened;
-    if (Status prepared = Prepare(plan_, checkpointer_.get(), shared_); !prepared.ok()) return prepared;
+    if (Status prepared = Prepare(plan_, options_, checkpointer_.get(), shared_); !prepared.ok()) return prepared;
     exec::ReadLimits limits;
     limits.bundle_elements = std::max<std::int64_t>(1, options_.bundle_elements);
+    limits.generation = options_.generation;
     for (int i = 0; i < shared_.workers; ++i) {
       workers_.push_back(std::make_unique<Worker>(i, plan_, shared_, limits));
     }
@@ -278,10 +284,29 @@ class Run {
         counts.elements_out += worker->graph().ElementsOut(static_cast<int>(node));
       }
     }
+    result_.ledger = checkpointer_ != nullptr ? checkpointer_->ledger() : LedgerOfRun();
     result_.wall_s = std::chrono::duration<double>(Clock::now() - started_).count();
     if (options_.status == nullptr) return;
     const bool failed = result_.state == PipelineResult::State::kFailed;
     PublishStatus(failed ? "failed" : cancelled_ ? "cancelled" : "done");
+  }
+
+  // Of a run without checkpoints: one epoch, if it has come to its end; one that ends early stops anywhere.
+  Ledger LedgerOfRun() const {
+    if (!result_.status.ok() || cancelled_) return {};
+    std::vector<Worker*> workers;
+    for (const auto& worker : workers_) workers.push_back(worker.get());
+    LedgerBook book(plan_);
+    book.Close({.first_epoch = 1,
+                .epoch = 1,
+                .attempt = 1,
+                .written_at = SystemNow(),
+                .is_end = true,
+                .sources = {},
+                .steps = {}},
+               ReadLedgerOf(plan_, workers));
+    book.Commit();
+    return book.ledger();
   }
 
   void AddMetrics(const StepMetrics& metrics, const std::string& label, StepCounts& counts) {

@@ -6,6 +6,7 @@
 #include "base/status_macros.h"
 #include "millrace/detail/state_coder.h"
 #include "storage/compatibility.h"
+#include "storage/ledger_section.h"
 
 namespace millrace::native {
 
@@ -33,6 +34,7 @@ std::vector<storage::StateDescription> DescribeStates(const exec::Plan& plan, co
       all.push_back(storage::DescribeState(plan.nodes[node].label, plan.nodes[node].kind, state.name, state.layout));
     }
   }
+  all.push_back(storage::LedgerDescription());
   all.push_back(storage::DescribeState(kRunnerStep, "runner", kWatermarksState, WatermarksLayout()));
   return all;
 }
@@ -76,6 +78,11 @@ StatusOr<std::string> RestoredCheckpoint::BatchOf(const std::string& sink) const
   const storage::SinkPosition* position = manifest_.FindSink(sink);
   if (position == nullptr) return std::string();
   return storage::ReadSection(*files_, folder_, position->batch);
+}
+
+StatusOr<Ledger> RestoredCheckpoint::LedgerBefore() const {
+  MILLRACE_ASSIGN_OR_RETURN(std::optional<Ledger> ledger, storage::ReadLedger(*files_, folder_, manifest_));
+  return ledger ? *std::move(ledger) : Ledger();
 }
 
 Status RestoredCheckpoint::CheckFit(const exec::Plan& plan, const StatesByNode& states, bool streaming) const {

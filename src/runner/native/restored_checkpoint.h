@@ -8,6 +8,7 @@
 #include "exec/plan.h"
 #include "exec/worker_graph.h"
 #include "millrace/runner/checkpoint_options.h"
+#include "millrace/runner/ledger.h"
 #include "storage/checkpoint.h"
 #include "storage/checkpoint_store.h"
 
@@ -46,6 +47,8 @@ class RestoredCheckpoint {
   std::optional<std::vector<Restriction>> RestrictionsOf(const std::string& label) const;
   /// The batch of a sink, all of it.
   StatusOr<std::string> BatchOf(const std::string& sink) const;
+  /// What its run had noted until then; empty where it noted nothing.
+  StatusOr<Ledger> LedgerBefore() const;
   /// FAILED_PRECONDITION lists everything of it that the pipeline cannot take over.
   Status CheckFit(const exec::Plan& plan, const StatesByNode& states, bool streaming) const;
   /// What each node starts from; the sections are read when the workers do.

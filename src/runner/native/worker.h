@@ -56,6 +56,7 @@ struct Shared {
   exec::StateMemory state_memory;                                 // of each worker
   // By worker, where its sources are in event time while it has something to read; else the end of time.
   std::vector<std::unique_ptr<std::atomic<std::int64_t>>> reading_at;
+  exec::Origins origins;
 };
 
 class Worker final : private exec::WorkerEnvironment {
@@ -69,6 +70,9 @@ class Worker final : private exec::WorkerEnvironment {
   const exec::WorkerGraph& graph() const { return graph_; }
   /// Has the worker's thread tell the source `node` that all computed from `read` is safe. Any thread may call it.
   void FinalizeSoon(int node, std::vector<Restriction> read);
+  /// What the worker has counted of node `node`. After the run.
+  exec::StepLedger LedgerOf(int node) const { return graph_.LedgerOf(node); }
+  std::vector<Restriction> TakeCovered(int node) { return graph_.TakeCovered(node); }
   /// After a run that has ended well.
   void FinalizeSources() { graph_.FinalizeSources(); }
   /// What the worker told when it was asked before; it tells anew between its next two bundles. Any thread may ask.
@@ -91,6 +95,7 @@ class Worker final : private exec::WorkerEnvironment {
   detail::SideInputStore& StoreOf(int collector) override;
   exec::RestrictionQueue& RestrictionsOf(int source) override;
   const exec::StateMemory& state_memory() const override { return shared_.state_memory; }
+  exec::Origins& origins() override { return shared_.origins; }
 
   void Restore();
   void Loop();
