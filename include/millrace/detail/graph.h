@@ -15,6 +15,7 @@
 #include "millrace/core/source.h"
 #include "millrace/core/windowing.h"
 #include "millrace/detail/aggregate.h"
+#include "millrace/detail/merging.h"
 #include "millrace/detail/operator.h"
 #include "millrace/detail/source_reader.h"
 #include "millrace/detail/type_info.h"
@@ -63,6 +64,7 @@ struct ParDoPayload {
 struct CombinePayload {
   std::string combine_name;
   std::function<std::unique_ptr<AggregateKernel>()> make;
+  std::function<std::unique_ptr<MergingKernel>()> make_merging;  // empty where keys have no encoding
   bool group_by_key = false;
   bool globally = false;
   bool emit_default = false;
@@ -165,5 +167,10 @@ class Graph {
   std::vector<PCollectionNode> pcollections_;
   std::vector<std::string> mistakes_;
 };
+
+/// The transform's input is in windows that merge, or have been merged.
+inline bool MergesWindows(const Graph& graph, const Transform& transform) {
+  return graph.pcollection(transform.inputs[0]).windowing.window_fn.merges();
+}
 
 }  // namespace millrace::detail
