@@ -199,6 +199,16 @@ TEST_F(SlowSideInputsTest, ASingletonOfAccumulatingPanesHasOneElementAllTheSame)
               HasSubstr("AsSingleton allows one element per window and pane"));
 }
 
+TEST_F(SlowSideInputsTest, TheDescriptionSaysSo) {
+  auto rates = pipeline_ | "Rates" >> Create(std::vector<Rate>{}) | "SideWindow" >> WindowInto(kEach).Discarding();
+  pipeline_ | "Mains" >> Create(std::vector<Item>{}) |
+      "Ask" >> ParDo(AskAll{}).WithSideInput("rates", AsIterable(rates));
+  const std::string text = pipeline_.Describe();
+  EXPECT_THAT(text, HasSubstr("    its newest pane: GlobalWindows, Repeatedly(AfterCount(1)), discarding"));
+  EXPECT_THAT(text,
+              HasSubstr("\n  Ask: which pane of the side input rates an element meets depends on when it comes\n"));
+}
+
 TEST_F(SlowSideInputsTest, InBatchModeThereIsOnePaneWithAll) {
   auto rates = pipeline_ | "Rates" >> Create(std::vector<Rate>{{"a", 1}, {"b", 2}, {"c", 3}}) |
                "SideWindow" >> WindowInto(kEach).Accumulating();

@@ -209,6 +209,13 @@ TEST_F(ProcessingTimersTest, AnElementThatFailsSetsNoTimer) {
   EXPECT_EQ(failures->elements.size(), 1U);
 }
 
+TEST_F(ProcessingTimersTest, TheDescriptionSaysSo) {
+  pipeline_ | "Orders" >> Create(std::vector<Keyed>{}) | "Gather" >> ParDo(Gather{});
+  const std::string text = pipeline_.Describe();
+  EXPECT_THAT(text, HasSubstr("  timers: flush, in processing time, per key and window\n"));
+  EXPECT_THAT(text, HasSubstr("\n  Gather: has timers in processing time\n"));
+}
+
 // Batch: no processing time passes, and the window's end is the end of it.
 TEST_F(ProcessingTimersTest, InBatchModeTimersFireAtTheEndOfTheirWindowInTheOrderOfTheirDelays) {
   const std::vector<TimestampedValue<Keyed>> orders{{{"a", {"add", 3'000}}, At(1)}, {{"a", {"add", 3'000}}, At(2)},

@@ -57,7 +57,8 @@ struct ParDoPayload {
   bool reads_pane = false;
   bool captures = false;  // cannot be shipped to another process
   std::vector<std::string> states;
-  std::vector<std::string> timers;
+  std::vector<std::string> timers;             // in event time
+  std::vector<std::string> processing_timers;  // in processing time
   std::vector<SideInputUse> side_inputs;
   std::vector<std::string> declared_side_inputs;
 };
