@@ -46,7 +46,8 @@ std::vector<ViewDescriptor> ViewsOf(const Pipeline& pipeline) {
                      .key = view->key_type,
                      .value = view->value_type,
                      .key_column = view->key_column,
-                     .value_column = view->value_column});
+                     .value_column = view->value_column,
+                     .merges_windows = detail::MergesWindows(pipeline.graph(), transform)});
   }
   return views;
 }

@@ -52,7 +52,8 @@ StatusOr<ViewColumns> ColumnsOfView(const ViewDescriptor& view) {
   if (view.key == nullptr || view.value == nullptr) {
     return InvalidArgumentError("view " + view.name + " needs a key type and a value type");
   }
-  ViewColumns columns{ColumnsOfPart(*view.key, view.key_column), ColumnsOfPart(*view.value, view.value_column), ""};
+  ViewColumns columns{ColumnsOfPart(*view.key, view.key_column), ColumnsOfPart(*view.value, view.value_column), "",
+                      false};
   std::string problems;
   std::set<std::string> names;
   for (const ViewColumn& column : columns.key) {
@@ -77,6 +78,8 @@ StatusOr<ViewColumns> ColumnsOfView(const ViewDescriptor& view) {
   if (columns.key.empty() || columns.value.empty()) problems += "; its key and its value each need a field";
   if (!problems.empty()) return InvalidArgumentError("view " + view.name + ": " + problems.substr(2));
   columns.signature = Describe(columns.key) + " -> " + Describe(columns.value);
+  if (view.merges_windows) columns.signature += " in sessions";
+  columns.merges_windows = view.merges_windows;
   return columns;
 }
 

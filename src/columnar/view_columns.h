@@ -25,8 +25,10 @@ struct ViewColumn {
 struct ViewColumns {
   std::vector<ViewColumn> key;
   std::vector<ViewColumn> value;
-  /// "(page: string) -> (count: int64)": two views are compatible if and only if theirs are equal.
+  /// "(page: string) -> (count: int64)", with " in sessions" behind it where windows merge: two views are compatible if
+  /// and only if theirs are equal.
   std::string signature;
+  bool merges_windows = false;
 };
 
 /// Checks the descriptor and lists the columns. INVALID_ARGUMENT names the view, all columns that cannot be, and what

@@ -7,6 +7,7 @@
 
 #include "exec/combine.h"
 #include "exec/dead_letters.h"
+#include "exec/merging_combine.h"
 #include "exec/read.h"
 #include "exec/view.h"
 #include "exec/window_into.h"
@@ -97,8 +98,12 @@ class Planner {
   void Add(const Transform& transform, const detail::CombinePayload& combine) {
     const CombineSettings settings{.windowing = graph_.pcollection(transform.inputs[0]).windowing,
                                    .emit_default = combine.emit_default};
-    PlanNode& node = AddNode(
-        transform, [&combine, settings] { return std::make_unique<CombineOperator>(combine.make(), settings); });
+    PlanNode& node = AddNode(transform, [&combine, settings]() -> std::unique_ptr<detail::Operator> {
+      if (settings.windowing.merges()) {
+        return std::make_unique<MergingCombineOperator>(combine.make_merging(), settings.windowing);
+      }
+      return std::make_unique<CombineOperator>(combine.make(), settings);
+    });
     node.keyed = true;
     node.keeps_letters = sinks_.late != nullptr;
     node.combines = true;

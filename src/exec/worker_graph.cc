@@ -5,6 +5,7 @@
 
 #include "base/status_macros.h"
 #include "exec/combine.h"
+#include "exec/merging_combine.h"
 #include "millrace/core/json.h"
 
 namespace millrace::exec {
@@ -323,6 +324,8 @@ std::vector<detail::StateDescription> WorkerGraph::StatesOf(int node) const {
 void WorkerGraph::AdvanceProcessingTime(Timestamp now) {
   for (auto& node : nodes_) {
     if (node->op->NextProcessingTime() <= now) node->op->AdvanceProcessingTime(now);
+    // A side input that an earlier node has published is what elements may wait for.
+    if (!node->plan.side_inputs.empty()) Advance(*node, node->input_watermark);
   }
 }
 
@@ -398,6 +401,8 @@ WorkerStatus WorkerGraph::CurrentStatus() const {
     if (const auto* combine = dynamic_cast<const CombineOperator*>(node->op.get())) {
       told.open_windows = static_cast<std::int64_t>(combine->windows().open());
       told.oldest_open_window = combine->windows().Oldest();
+    } else if (const auto* merging = dynamic_cast<const MergingCombineOperator*>(node->op.get())) {
+      told.open_windows = static_cast<std::int64_t>(merging->open_windows());
     }
     if (node->plan.is_source) told.partitions = node->source().Partitions();
   }

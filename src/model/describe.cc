@@ -76,6 +76,10 @@ class Details {
       if (!par_do.timers.empty()) {
         lines_.push_back("timers: " + Joined(par_do.timers) + ", in event time, per key and window");
       }
+      if (!par_do.processing_timers.empty()) {
+        lines_.push_back("timers: " + Joined(par_do.processing_timers) + ", in processing time, per key and window");
+        uncertain_.push_back("has timers in processing time");
+      }
       lines_.push_back("windows: " + Windowing().window_fn.ToString() + ", " + Lifetime(Windowing()));
       uncertain_.push_back("depends on the order of elements");
     }
@@ -83,6 +87,10 @@ class Details {
       const PCollectionNode& side = graph_.pcollection(use.pcollection);
       lines_.push_back("side input: " + use.name + " from \"" + graph_.transform(side.producer).label + "\", " +
                        side.windowing.window_fn.ToString());
+      if (!side.windowing.fires_once()) {
+        lines_.push_back("  its newest pane: " + side.windowing.ToString());
+        uncertain_.push_back("which pane of the side input " + use.name + " an element meets depends on when it comes");
+      }
     }
     if (par_do.captures) lines_.push_back("captures values: runs on the native runner only");
     if (par_do.reads_pane) uncertain_.push_back("reads PaneInfo");

@@ -76,6 +76,9 @@ int Graph::Add(std::vector<int> inputs, std::vector<const TypeInfo*> outputs, Pa
     node.output = static_cast<int>(i);
     if (!transform.inputs.empty()) {
       node.windowing = pcollection(transform.inputs[0]).windowing;
+      if (std::holds_alternative<CombinePayload>(transform.payload) && node.windowing.merges()) {
+        node.windowing.already_merged = true;
+      }
       node.unbounded = std::any_of(transform.inputs.begin(), transform.inputs.end(),
                                    [this](int input) { return pcollection(input).unbounded; });
       node.bounded_in_batch = std::none_of(transform.inputs.begin(), transform.inputs.end(), [this](int input) {

@@ -281,7 +281,9 @@ std::string TextOf(const StateLayoutNode& node) {
   return text;
 }
 
-bool IsKeyed(const StateLayoutNode& node) { return node.name == "keyed" || node.name == "paned"; }
+bool IsKeyed(const StateLayoutNode& node) {
+  return node.name == "keyed" || node.name == "paned" || node.name == "merging";
+}
 
 // As `MakeReader`, between two layouts.
 std::string Difference(const StateLayoutNode& written, const StateLayoutNode& now, const std::string& path) {

@@ -43,6 +43,7 @@ class Checker {
       CheckAggregation(transform);
       CheckView(transform);
       CheckSource(transform);
+      CheckStateful(transform);
       CheckSideInputs(transform);
       CheckHorizon(transform);
       CheckKey(transform);
@@ -65,10 +66,12 @@ class Checker {
     if (window == nullptr) return;
     const WindowingStrategy& strategy = window->strategy;
     const WindowFn& fn = strategy.window_fn;
-    if (fn.kind != WindowFn::Kind::kGlobal && (fn.size_micros <= 0 || fn.period_micros <= 0)) {
+    if (fn.merges() && fn.size_micros <= 0) {
+      Report(transform, "the gap of session windows must be greater than zero");
+    } else if (fn.kind != WindowFn::Kind::kGlobal && (fn.size_micros <= 0 || fn.period_micros <= 0)) {
       Report(transform, "the size and period of windows must be greater than zero");
     }
-    if (fn.size_micros > 0 && fn.period_micros > fn.size_micros) {
+    if (fn.size_micros > 0 && fn.period_micros > fn.size_micros && !fn.merges()) {
       Report(transform,
              "sliding windows with a period longer than their size would lose the elements in between; "
              "filter these out before, and use FixedWindows");
@@ -101,6 +104,11 @@ class Checker {
     if (combine == nullptr) return;
     const PCollectionNode& input = Input(transform);
     const bool global = input.windowing.window_fn.kind == WindowFn::Kind::kGlobal;
+    if (input.windowing.merges() && combine->make_merging == nullptr) {
+      Report(transform,
+             "session windows are kept by the encoding of their keys, and this type of key has none; use a key of "
+             "integers, std::string, Timestamp, Duration, or a struct of these");
+    }
     if (combine->emit_default && !global) {
       Report(transform,
              "CombineGlobally has a default for an empty input only in the global window; add "
@@ -138,16 +146,33 @@ class Checker {
     }
   }
 
-  // A side input is given when its window is complete.
+  // State belongs to a window, and windows that may still merge have no state of their own yet; Beam refuses it, too.
+  void CheckStateful(const Transform& transform) {
+    const auto* par_do = As<ParDoPayload>(transform);
+    if (par_do == nullptr || !par_do->keyed || !Input(transform).windowing.window_fn.merges()) return;
+    Report(
+        transform,
+        "a DoFn with state or timers cannot run in session windows, which merge; apply WindowInto with other windows "
+        "before it, or aggregate the sessions with a CombineFn");
+  }
+
+  // A side input is given when its window has made a pane.
   void CheckSideInputs(const Transform& transform) {
     const auto* par_do = As<ParDoPayload>(transform);
     if (par_do == nullptr) return;
     for (const auto& use : par_do->side_inputs) {
       const PCollectionNode& side = graph_.pcollection(use.pcollection);
+      if (side.windowing.window_fn.merges()) {
+        Report(transform, "side input \"" + use.name +
+                              "\" is in session windows, and no window of the main input can be mapped to one; apply "
+                              "WindowInto with other windows to it");
+      }
       if (!Endless(side) || side.windowing.window_fn.kind != WindowFn::Kind::kGlobal) continue;
+      if (side.windowing.trigger.early.fires()) continue;
       Report(transform, "side input \"" + use.name +
                             "\" is unbounded and in the global window, so it would never be "
-                            "complete and every element would wait; apply WindowInto to it");
+                            "ready and every element would wait; apply WindowInto to it, with other windows or with a "
+                            "trigger that fires before the end, such as Repeatedly{AfterCount{1}}");
     }
   }
 

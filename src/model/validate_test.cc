@@ -295,7 +295,8 @@ TEST_F(ValidateTest, ASideInputThatIsNeverComplete) {
   Numbers() | "Look" >> ParDo(Lookup{}).WithSideInput("names", AsMap(pairs));
   EXPECT_THAT(Mistakes(true),
               ElementsAre("Look: side input \"names\" is unbounded and in the global window, so it would "
-                          "never be complete and every element would wait; apply WindowInto to it"));
+                          "never be ready and every element would wait; apply WindowInto to it, with other windows or "
+                          "with a trigger that fires before the end, such as Repeatedly{AfterCount{1}}"));
 }
 
 // --- several pipelines, several inputs -----------------------------------------------------------------------------

@@ -31,6 +31,7 @@ std::string WindowFn::ToString() const {
     case Kind::kSliding:
       return "SlidingWindows(" + DurationToString(Duration(size_micros)) + " every " +
              DurationToString(Duration(period_micros)) + offset + ")";
+    case Kind::kSessions: return "Sessions(gap " + DurationToString(Duration(size_micros)) + ")";
   }
   return "";
 }
@@ -58,7 +59,7 @@ std::string Trigger::ToString() const {
 }
 
 std::string WindowingStrategy::ToString() const {
-  std::string text = window_fn.ToString() + ", " + trigger.ToString();
+  std::string text = window_fn.ToString() + (already_merged ? " merged" : "") + ", " + trigger.ToString();
   text += accumulation_mode == AccumulationMode::kAccumulating ? ", accumulating" : ", discarding";
   return text + ", allowed lateness " + DurationToString(allowed_lateness);
 }

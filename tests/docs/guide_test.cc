@@ -125,13 +125,13 @@ TEST(DoFnGuideTest, SideInputAndOnError) {
 }
 
 // region state
-struct Sessions {
-  using Self = Sessions;
+struct Bursts {
+  using Self = Bursts;
   Duration gap = 10min;  // fields travel to the workers
 
   void OnGap(const std::string& user, CombiningState<"clicks", CountFn<bool>> clicks,
-             Output<KV<std::string, std::int64_t>> sessions) const {
-    sessions.Emit({user, clicks.Read()});
+             Output<KV<std::string, std::int64_t>> bursts) const {
+    bursts.Emit({user, clicks.Read()});
     clicks.Clear();
   }
   void ProcessElement(const KV<std::string, bool>&, Timestamp at, CombiningState<"clicks", CountFn<bool>> clicks,
@@ -147,9 +147,63 @@ TEST(DoFnGuideTest, State) {
   const Timestamp noon = Timestamp::FromSeconds(12 * 3600);
   auto clicks = pipeline | "Clicks" >> Create(std::vector<TimestampedValue<KV<std::string, bool>>>{
                                            {{"ann", true}, noon}, {{"ann", true}, noon + 1min}});
-  auto seen = Collect(clicks | "Sessions" >> ParDo(Sessions{}));
+  auto seen = Collect(clicks | "Bursts" >> ParDo(Bursts{}));
   ASSERT_EQ(pipeline.Run().status, OkStatus());
   EXPECT_THAT(seen->values(), ElementsAre(KV<std::string, std::int64_t>{"ann", 2}));
+}
+
+// region processing_timer
+struct Gather {
+  using Self = Gather;
+  Duration longest = 5s;
+
+  void OnFlush(const std::string& user, State<"clicks", std::int64_t> clicks,
+               Output<KV<std::string, std::int64_t>> gathered) const {
+    gathered.Emit({user, clicks.Read()});
+    clicks.Clear();
+  }
+  void ProcessElement(const KV<std::string, bool>&, State<"clicks", std::int64_t> clicks,
+                      Timer<"flush", &Self::OnFlush, TimeDomain::kProcessingTime> flush,
+                      Output<KV<std::string, std::int64_t>>) const {
+    if (clicks.IsEmpty()) flush.SetRelative(longest);
+    clicks.Write(clicks.Read() + 1);
+  }
+};
+// end processing_timer
+
+TEST(DoFnGuideTest, ProcessingTimer) {
+  Pipeline pipeline;
+  auto clicks = pipeline | "Clicks" >> Create<KV<std::string, bool>>({{"ann", true}, {"ann", true}});
+  auto seen = Collect(clicks | "Gather" >> ParDo(Gather{}));
+  ASSERT_EQ(pipeline.Run().status, OkStatus());
+  EXPECT_THAT(seen->values(), ElementsAre(KV<std::string, std::int64_t>{"ann", 2}));
+}
+
+TEST(DoFnGuideTest, SlowSideInput) {
+  Pipeline pipeline;
+  auto quotes = pipeline | "Quotes" >> Create<KV<std::string, double>>({{"usd", 0.4}, {"usd", 0.5}});
+  auto amounts = pipeline | "Amounts" >> Create<KV<std::string, double>>({{"usd", 4}});
+  // region slow_side_input
+  auto rates = quotes | "Newest" >> WindowInto(GlobalWindows{}).Triggering(Repeatedly{AfterCount{1}}).Accumulating() |
+               "Rate" >> CombinePerKey(Max{});
+  auto euros = amounts | "Price" >> ParDo(Price{}).WithSideInput("rates", AsMap(rates));
+  // end slow_side_input
+  auto seen = Collect(euros);
+  EXPECT_EQ(pipeline.Validate(true), OkStatus());
+  ASSERT_EQ(pipeline.Run().status, OkStatus());
+  EXPECT_THAT(seen->values(), ElementsAre(2.0));
+}
+
+TEST(WindowingGuideTest, Sessions) {
+  Pipeline pipeline;
+  auto sales = pipeline | "Sales" >> Create(Sales()) | "Times" >> WithTimestamps(&Sale::at);
+  // region sessions
+  auto bursts = sales | "Sessions" >> WindowInto(Sessions{30min}) | "ByShop" >> WithKeys(&Sale::shop) |
+                "Count" >> CombinePerKey(Count{});
+  // end sessions
+  auto seen = Collect(bursts);
+  ASSERT_EQ(pipeline.Run().status, OkStatus());
+  EXPECT_EQ(seen->elements.size(), 3U);
 }
 
 TEST(WindowingGuideTest, Windows) {

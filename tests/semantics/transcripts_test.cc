@@ -4,7 +4,6 @@
 //
 // Left out, with reasons:
 //   timestamp_combiner_*           there is one timestamp for a pane, the end of its window (Beam's default)
-//   early_late_sessions            no session windows yet
 //   garbage_collection             it inspects the state of Beam's implementation; AfterCount(2) that is not repeated
 //                                  ends, which may lose data, and cannot be written here
 //   known_late_data_*              they test holds for OUTPUT_AT_EARLIEST
@@ -49,6 +48,31 @@ TEST_F(TranscriptsTest, DiscardingEarlyFixed) {
   Watermark(100);
   Expect({"a:6 [0,10) ON_TIME 2 0 last", "a: [10,20) ON_TIME 1 0 last"});
   Play(WindowInto(FixedWindows{seconds(10)}).Triggering(AfterWatermark{.early = AfterCount{2}}).Discarding());
+}
+
+// Panes of a session that has got longer are counted anew, as in Beam's Java SDK; the transcript, which is of the
+// Python SDK, counts on.
+TEST_F(TranscriptsTest, EarlyLateSessions) {
+  In({1, 2});
+  Expect({"a:1 2 [1,12) EARLY 0 -1 first"});
+  In({3});
+  Expect({});
+  In({4});
+  Expect({"a:1 2 3 4 [1,14) EARLY 0 -1 first"});
+  In({5});
+  Expect({});
+  In({6});
+  Expect({"a:1 2 3 4 5 6 [1,16) EARLY 0 -1 first"});
+  Watermark(100);
+  Expect({"a:1 2 3 4 5 6 [1,16) ON_TIME 1 0"});
+  In({1, 3});
+  Expect({});
+  In({4});
+  Expect({"a:1 1 2 3 3 4 4 5 6 [1,16) LATE 2 1"});
+  Play(WindowInto(Sessions{seconds(10)})
+           .Triggering(AfterWatermark{.early = AfterCount{2}, .late = AfterCount{3}})
+           .AllowedLateness(seconds(1000))
+           .Accumulating());
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 //   State<"name", T>             a value kept per key and window; the element must be a KV
 //   CombiningState<"name", Fn>   an accumulator kept per key and window
 //   Timer<"name", &Self::OnX>    an event-time timer per key and window; OnX is declared earlier in the class
+//   Timer<"name", &Self::OnX, TimeDomain::kProcessingTime>    a timer in processing time
 //   TimerNamed<"name">           in a handler: that timer again, so that it can be set anew
 //
 // A class may also have Setup(), StartBundle(), FinishBundle(Output<T>...), Teardown(), and with state
@@ -17,6 +18,7 @@
 // of its own, so no DoFn needs a lock.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <utility>
 
@@ -174,19 +176,38 @@ class TimerRequests {
  public:
   virtual ~TimerRequests() = default;
   virtual void Set(std::size_t timer, Timestamp time) = 0;
+  virtual void SetRelative(std::size_t timer, Duration delay) = 0;
   virtual void Clear(std::size_t timer) = 0;
 };
 }  // namespace detail
 
-/// Beam's event-time timer: one per name, key and window; setting it again moves it. It fires when the watermark has
-/// reached its time.
-template <detail::FixedString kName, auto kHandler>
+/// What makes a timer fire: the watermark, or the time of day.
+enum class TimeDomain : std::uint8_t { kEventTime, kProcessingTime };
+
+/// Beam's timer: one per name, key and window; setting it again moves it.
+/// In event time it fires when the watermark has reached its time. In processing time it fires when its delay is over;
+/// it goes with its window, and neither it nor what it emits holds the watermark back: its handler's outputs have the
+/// timestamp of the element that set it, or that of the watermark (within the window) if this is later. In batch mode
+/// no processing time passes, so what is still set when the window ends fires then, in the order of the delays, once.
+template <detail::FixedString kName, auto kHandler, TimeDomain kDomain = TimeDomain::kEventTime>
 class Timer {
  public:
   static constexpr std::string_view name() { return kName.view(); }
   static constexpr auto handler() { return kHandler; }
+  static constexpr TimeDomain domain() { return kDomain; }
 
-  void Set(Timestamp time) const { requests_->Set(index_, time); }
+  void Set(Timestamp time) const {
+    static_assert(kDomain == TimeDomain::kEventTime,
+                  "Millrace: a timer in processing time is set by SetRelative(delay); Set(time) is for event time.");
+    requests_->Set(index_, time);
+  }
+  /// `delay` from now on. For timers in processing time.
+  void SetRelative(Duration delay) const {
+    static_assert(kDomain == TimeDomain::kProcessingTime,
+                  "Millrace: SetRelative(delay) is for timers in processing time, Timer<\"name\", &Self::Handler, "
+                  "TimeDomain::kProcessingTime>; a timer in event time is set by Set(time).");
+    requests_->SetRelative(index_, delay);
+  }
   void Clear() const { requests_->Clear(index_); }
 
   Timer(detail::TimerRequests& requests, std::size_t index) : requests_(&requests), index_(index) {}
@@ -197,13 +218,14 @@ class Timer {
 };
 
 /// A timer that ProcessElement declares as `Timer<kName, ...>`, by its name alone: a handler cannot name itself in its
-/// own parameters.
+/// own parameters. Setting it as its time domain does not allow fails the element.
 template <detail::FixedString kName>
 class TimerNamed {
  public:
   static constexpr std::string_view name() { return kName.view(); }
 
   void Set(Timestamp time) const { requests_->Set(index_, time); }
+  void SetRelative(Duration delay) const { requests_->SetRelative(index_, delay); }
   void Clear() const { requests_->Clear(index_); }
 
   TimerNamed(detail::TimerRequests& requests, std::size_t index) : requests_(&requests), index_(index) {}

@@ -59,17 +59,23 @@ struct SlidingWindows {
   Duration offset{0};
 };
 
+/// Windows of activity, for each key its own: an element begins a window that ends `gap` after it, and windows of one
+/// key that overlap are merged by the next aggregation. So a session ends when nothing has come for `gap`.
+struct Sessions {
+  Duration gap;
+};
+
 /// A window function as the engine sees it.
 struct WindowFn {
-  enum class Kind : std::uint8_t { kGlobal, kFixed, kSliding };
+  enum class Kind : std::uint8_t { kGlobal, kFixed, kSliding, kSessions };
 
   Kind kind = Kind::kGlobal;
-  std::int64_t size_micros = 0;
-  std::int64_t period_micros = 0;  // of fixed windows: the size
+  std::int64_t size_micros = 0;    // of sessions: the gap
+  std::int64_t period_micros = 0;  // of fixed windows: the size; of sessions: 1, so that a window starts at its element
   std::int64_t offset_micros = 0;
 
   constexpr WindowFn() = default;
-  constexpr WindowFn(GlobalWindows) {}  // NOLINT: implicit by design, as are the next two
+  constexpr WindowFn(GlobalWindows) {}  // NOLINT: implicit by design, as are the next three
   constexpr WindowFn(FixedWindows fixed)
       : kind(Kind::kFixed),
         size_micros(fixed.size.count()),
@@ -80,9 +86,12 @@ struct WindowFn {
         size_micros(sliding.size.count()),
         period_micros(sliding.period.count()),
         offset_micros(sliding.offset.count()) {}
+  constexpr WindowFn(Sessions sessions) : kind(Kind::kSessions), size_micros(sessions.gap.count()), period_micros(1) {}
 
   /// An element may belong to more than one window.
   constexpr bool assigns_many() const { return kind == Kind::kSliding; }
+  /// Windows of one key that overlap are merged; what the window function gives are windows of single elements.
+  constexpr bool merges() const { return kind == Kind::kSessions; }
   /// The start of the last window that holds `time`, in microseconds. A window that would start before
   /// `Timestamp::Min()` is cut off there. Not for the global window.
   constexpr std::int64_t LastStart(Timestamp time) const {
@@ -118,6 +127,10 @@ struct WindowFn {
       visit(BoundedWindow::Global());
       return;
     }
+    if (kind == Kind::kSessions) {
+      visit(At(LastStart(time)));
+      return;
+    }
     if (NearEndsOfTime(time)) [[unlikely]] {
       ForEachWideWindow(time, visit);
       return;
@@ -128,7 +141,7 @@ struct WindowFn {
     for (std::int64_t start = first; start <= last; start += period_micros) visit(At(start));
   }
 
-  /// "GlobalWindows", "FixedWindows(1h)", "SlidingWindows(6h every 1h)".
+  /// "GlobalWindows", "FixedWindows(1h)", "SlidingWindows(6h every 1h)", "Sessions(gap 30m)".
   std::string ToString() const;
   friend constexpr bool operator==(const WindowFn&, const WindowFn&) = default;
 

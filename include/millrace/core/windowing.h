@@ -76,7 +76,11 @@ struct WindowingStrategy {
   AccumulationMode accumulation_mode = AccumulationMode::kDiscarding;
   bool accumulation_mode_set = false;
   Duration allowed_lateness{0};
+  /// The windows have been merged by an aggregation, so the next one takes them as they are, as in Beam.
+  bool already_merged = false;
 
+  /// An aggregation merges the windows of each key.
+  constexpr bool merges() const { return window_fn.merges() && !already_merged; }
   /// When the watermark has passed this, the window is given up and what still comes for it is late: the window's last
   /// timestamp plus the allowed lateness, but, as in Beam, not beyond the end of the global window, so that time ends
   /// for every window.

@@ -81,7 +81,8 @@ constexpr bool CheckHandlers() {
                   "Millrace: two state cells of this DoFn have one name and different types. Give each cell one "
                   "type in all methods, or two names.");
     constexpr bool kTimerNames = kNamesDiffer<Timers>;
-    static_assert(kTimerNames, "Millrace: two timers of this DoFn have one name and different handlers.");
+    static_assert(kTimerNames,
+                  "Millrace: two timers of this DoFn have one name and different handlers or time domains.");
     return kOutputs && kTimers && kSides && kNames && kTimerNames;
   }
 }

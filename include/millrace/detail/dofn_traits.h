@@ -103,8 +103,8 @@ template <FixedString kName, class Fn>
 inline constexpr bool kIsState<CombiningState<kName, Fn>> = true;
 template <class P>
 inline constexpr bool kIsTimer = false;
-template <FixedString kName, auto kHandler>
-inline constexpr bool kIsTimer<Timer<kName, kHandler>> = true;
+template <FixedString kName, auto kHandler, TimeDomain kDomain>
+inline constexpr bool kIsTimer<Timer<kName, kHandler, kDomain>> = true;
 template <class P>
 inline constexpr bool kIsTimerNamed = false;
 template <FixedString kName>

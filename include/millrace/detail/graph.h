@@ -15,6 +15,7 @@
 #include "millrace/core/source.h"
 #include "millrace/core/windowing.h"
 #include "millrace/detail/aggregate.h"
+#include "millrace/detail/merging.h"
 #include "millrace/detail/operator.h"
 #include "millrace/detail/source_reader.h"
 #include "millrace/detail/type_info.h"
@@ -57,13 +58,15 @@ struct ParDoPayload {
   bool reads_pane = false;
   bool captures = false;  // cannot be shipped to another process
   std::vector<std::string> states;
-  std::vector<std::string> timers;
+  std::vector<std::string> timers;             // in event time
+  std::vector<std::string> processing_timers;  // in processing time
   std::vector<SideInputUse> side_inputs;
   std::vector<std::string> declared_side_inputs;
 };
 struct CombinePayload {
   std::string combine_name;
   std::function<std::unique_ptr<AggregateKernel>()> make;
+  std::function<std::unique_ptr<MergingKernel>()> make_merging;  // empty where keys have no encoding
   bool group_by_key = false;
   bool globally = false;
   bool emit_default = false;
@@ -166,5 +169,10 @@ class Graph {
   std::vector<PCollectionNode> pcollections_;
   std::vector<std::string> mistakes_;
 };
+
+/// The transform's input is in windows that merge, or have been merged.
+inline bool MergesWindows(const Graph& graph, const Transform& transform) {
+  return graph.pcollection(transform.inputs[0]).windowing.window_fn.merges();
+}
 
 }  // namespace millrace::detail

@@ -115,6 +115,14 @@ class ShardedTable {
     whole_.ForEachDirty(visit);
     for (FlatTable<K, V>& shard : shards_) shard.ForEachDirty(visit);
   }
+  /// Removes the entry that `Find` or `FindOrInsert` gave. No checkpoint is told: what was saved of it must be of no
+  /// use at the watermark of the next one.
+  void Erase(std::uint64_t hash, Entry& entry) {
+    if constexpr (kCanSpill) {
+      if (spilled_ != nullptr) spilled_->Remove(hash, entry);
+    }
+    TableOf(hash).Erase(entry);
+  }
   template <class Stale>
   void EraseIf(Stale&& stale) {
     if (spilled_ != nullptr) [[unlikely]] {

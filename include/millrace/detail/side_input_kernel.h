@@ -1,6 +1,7 @@
-// Gathers a side input's elements on one worker and publishes them per window.
+// Gathers a side input's elements on one worker and publishes them per window, pane by pane.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
@@ -10,6 +11,7 @@
 #include "millrace/core/kv.h"
 #include "millrace/detail/element_failure.h"
 #include "millrace/detail/operator.h"
+#include "millrace/detail/pane.h"
 #include "millrace/detail/state_coder.h"
 
 namespace millrace::detail {
@@ -18,6 +20,7 @@ namespace millrace::detail {
 class SideInputStore {
  public:
   virtual ~SideInputStore() = default;
+  /// Takes the place of what was published for the window before.
   virtual void Publish(const BoundedWindow& window, SideInputValue value) = 0;
   /// Windows that end at or before `watermark` and were not published are empty.
   virtual void CompleteThrough(Timestamp watermark) = 0;
@@ -34,14 +37,24 @@ class SideInputOperator : public Operator {
 /// first_pane)`, where `fresh` means that nothing is there yet; it is false if the element does not fit beside what is
 /// there. An element of a later pane replaces what an earlier one gave.
 ///
-/// A window's value is fixed when the watermark has passed its end: what comes later is dropped and counted, so that
-/// readers see the same value whenever they look.
+/// As in Beam, a window's elements make panes by the trigger of the side input's windowing, and each pane takes the
+/// place of the one before: with all that came so far, or, in discarding mode, with what has come since. In batch mode
+/// there is one pane, when the watermark has passed the window's end. What comes after the allowed lateness is dropped
+/// and counted.
 template <class Collector>
 class SideInputKernel final : public SideInputOperator {
  public:
   using T = typename Collector::Element;
   using Value = typename Collector::Value;
 
+  explicit SideInputKernel(const WindowingStrategy& windowing) : windowing_(windowing) {}
+
+  void Open(OperatorContext& context) override {
+    Operator::Open(context);
+    if (context.streaming()) return;
+    windowing_.trigger = AfterWatermark{};
+    windowing_.allowed_lateness = Duration(0);
+  }
   void Attach(SideInputStore& store) override { store_ = &store; }
   SideInputValue Empty() const override { return std::make_shared<const Value>(); }
 
@@ -69,19 +82,31 @@ class SideInputKernel final : public SideInputOperator {
   Timestamp AdvanceWatermark(Timestamp watermark) override {
     watermark_ = watermark;
     for (auto it = open_.begin(); it != open_.end();) {
-      if (it->first.end > watermark) {
-        ++it;
-        continue;
+      auto& [window, gathering] = *it;
+      if (windowing_.trigger.on_time && !gathering.fired_on_time && window.max_timestamp() < watermark) {
+        gathering.fired_on_time = true;
+        if (gathering.pane.count > 0) Fire(window, gathering);
       }
-      Publish(it->first, std::make_shared<const Value>(std::move(it->second)));
-      it = open_.erase(it);
+      const bool expired = windowing_.ExpiryOf(window) < watermark;
+      if (expired && gathering.pane.count > 0) Fire(window, gathering);
+      it = expired ? open_.erase(it) : std::next(it);
     }
     if (context().worker() == 0) store_->CompleteThrough(watermark);
     return watermark;
   }
+  void AdvanceProcessingTime(Timestamp now) override {
+    next_deadline_micros_ = kNoDeadline;
+    for (auto& [window, gathering] : open_) {
+      if (gathering.pane.deadline_micros <= now.micros()) Fire(window, gathering);
+      next_deadline_micros_ = std::min(next_deadline_micros_, gathering.pane.deadline_micros);
+    }
+  }
+  Timestamp NextProcessingTime() const override {
+    return next_deadline_micros_ == kNoDeadline ? Timestamp::Max() : Timestamp::FromMicros(next_deadline_micros_);
+  }
 
   std::vector<StateDescription> States() const override {
-    const std::string layout = "windows<" + StateLayout<Value>() + ">";
+    const std::string layout = "panes<" + StateLayout<Value>() + ">";
     return {{.name = "published", .layout = layout, .problem = StateProblem<Value>()},
             {.name = "open", .layout = layout, .problem = {}, .always_full = true}};
   }
@@ -89,10 +114,19 @@ class SideInputKernel final : public SideInputOperator {
     if constexpr (StateCodable<Value>()) {
       for (auto& [window, published] : published_) {
         if (published.saved && !writer.full()) continue;
-        AppendWindow(window, *published.value, writer.To(kPublished));
+        std::string* out = writer.To(kPublished);
+        AppendState(window, out);
+        AppendVarint(published.version, out);
+        AppendState(*published.value, out);
         published.saved = true;
       }
-      for (const auto& [window, value] : open_) AppendWindow(window, value, writer.To(kOpen));
+      for (const auto& [window, gathering] : open_) {
+        std::string* out = writer.To(kOpen);
+        AppendState(window, out);
+        AppendPane(gathering.pane, out);
+        out->push_back(static_cast<char>((gathering.fresh ? 1 : 0) | (gathering.fired_on_time ? 2 : 0)));
+        AppendState(gathering.value, out);
+      }
     }
   }
   Status RestoreState(const SavedSection& section) override {
@@ -101,63 +135,100 @@ class SideInputKernel final : public SideInputOperator {
       std::string_view rest = section.bytes;
       StateDecoder<Value> decoder;
       std::string why;
-      const std::string_view layout = section.layout.substr(8, section.layout.size() - 9);  // within "windows<>"
+      const std::string_view layout = section.layout.substr(6, section.layout.size() - 7);  // within "panes<>"
       if (!decoder.Open(layout, &why)) return FailedPreconditionError(std::string(section.origin) + ": " + why);
       while (!rest.empty()) {
         BoundedWindow window;
-        Value value{};
-        if (!ReadState(&rest, &window) || !decoder.Read(&rest, &value)) return DamagedSection(section, rest);
+        Gathering gathering;
+        std::uint64_t version = 0;
+        std::uint8_t flags = 0;
+        const bool read = ReadState(&rest, &window) &&
+                          (section.state == kOpen ? ReadPane(&rest, &gathering.pane) && ReadFixed(&rest, &flags)
+                                                  : ReadVarint(&rest, &version)) &&
+                          decoder.Read(&rest, &gathering.value);
+        if (!read || flags > 3) return DamagedSection(section, rest);
+        gathering.fresh = (flags & 1) != 0;
+        gathering.fired_on_time = (flags & 2) != 0;
         if (section.state == kOpen) {
-          open_[window] = std::move(value);
+          open_[window] = std::move(gathering);
         } else {
-          Publish(window, std::make_shared<const Value>(std::move(value)));
+          Publish(window, std::make_shared<const Value>(std::move(gathering.value)), version);
           published_[window].saved = true;
         }
       }
     }
     return OkStatus();
   }
-  void FinishRestore(Timestamp watermark) override { AdvanceWatermark(watermark); }
+  void FinishRestore(Timestamp watermark) override {
+    AdvanceWatermark(watermark);
+    for (const auto& [window, gathering] : open_) {
+      next_deadline_micros_ = std::min(next_deadline_micros_, gathering.pane.deadline_micros);
+    }
+  }
 
  private:
   static constexpr std::size_t kPublished = 0;
   static constexpr std::size_t kOpen = 1;
 
-  // What readers see, kept for checkpoints.
+  // What readers see, kept for checkpoints. The version is the number of the pane, from 1.
   struct Published {
     std::shared_ptr<const Value> value;
+    std::uint64_t version = 0;
     bool saved = false;  // by a checkpoint
   };
+  // A window that may still make a pane.
+  struct Gathering {
+    Value value{};
+    PaneCell pane;
+    bool fresh = true;  // nothing is in `value`
+    bool fired_on_time = false;
+  };
 
-  void Publish(const BoundedWindow& window, std::shared_ptr<const Value> value) {
-    published_[window] = {value, false};
+  void Publish(const BoundedWindow& window, std::shared_ptr<const Value> value, std::uint64_t version) {
+    published_[window] = {value, version, false};
     store_->Publish(window, std::move(value));
   }
-  static void AppendWindow(const BoundedWindow& window, const Value& value, std::string* out) {
-    AppendState(window, out);
-    AppendState(value, out);
+  void Fire(const BoundedWindow& window, Gathering& gathering) {
+    gathering.pane.Fire(PaneInfo::Timing::kUnknown, false);
+    const auto version = static_cast<std::uint64_t>(gathering.pane.index);
+    if (windowing_.accumulation_mode == AccumulationMode::kAccumulating) {
+      return Publish(window, std::make_shared<const Value>(gathering.value), version);
+    }
+    Publish(window, std::make_shared<const Value>(std::move(gathering.value)), version);
+    gathering.value = Value{};
+    gathering.fresh = true;
   }
 
   void Add(const BoundedWindow& window, Batch<T>& rows, std::size_t row) {
-    if (window.end <= watermark_) {
+    if (windowing_.ExpiryOf(window) < watermark_) {
       detail::Add(context().metrics().Cell(MetricKind::kCounter, "late_dropped").count, 1);
       context().RecordLate(window, rows.timestamps[row], &rows.values[row], rows.OriginOf(row));
       ++ledger_.late;
       return;
     }
-    const auto [open, fresh] = open_.try_emplace(window);
-    if (!Collector::Add(open->second, rows.values[row], fresh, rows.panes.Of(row).index == 0)) {
+    Gathering& gathering = open_[window];
+    if (!Collector::Add(gathering.value, rows.values[row], gathering.fresh, rows.panes.Of(row).index == 0)) {
       throw PipelineFailure(FailedPreconditionError(context().label() + ": the side input does not take " +
                                                     DescribeElement(rows.values[row]) + " in window " +
                                                     window.ToString() + ": " + Collector::kRefusal));
     }
     ++ledger_.taken;
+    gathering.fresh = false;
+    const bool past = window.max_timestamp() < watermark_;
+    gathering.fired_on_time = gathering.fired_on_time || past;
+    if (gathering.pane.Add(windowing_.trigger, past, 1, context().processing_time().micros())) {
+      Fire(window, gathering);
+    } else {
+      next_deadline_micros_ = std::min(next_deadline_micros_, gathering.pane.deadline_micros);
+    }
   }
 
+  WindowingStrategy windowing_;
   SideInputStore* store_ = nullptr;
-  std::map<BoundedWindow, Value> open_;
+  std::map<BoundedWindow, Gathering> open_;
   std::map<BoundedWindow, Published> published_;
   Timestamp watermark_ = Timestamp::Min();
+  std::int64_t next_deadline_micros_ = kNoDeadline;
 };
 
 template <class T>
@@ -165,7 +236,7 @@ struct SingletonCollector {
   using Element = T;
   using Value = T;
   static constexpr const char* kRefusal =
-      "AsSingleton allows one element per window; combine them first, or use "
+      "AsSingleton allows one element per window and pane; combine them first, or use "
       "AsIterable";
   static bool Add(Value& value, const T& element, bool fresh, bool first_pane) {
     value = element;

@@ -1,6 +1,7 @@
-// The stateful ParDo: state cells and event-time timers per key and window.
+// The stateful ParDo: state cells and timers per key and window.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <memory>
@@ -125,13 +126,27 @@ class StatefulKernel final : public DoFnKernel<D>, private TimerRequests {
       if (fires && (!expires || timers_.top().time <= windowing_.ExpiryOf(windows_.begin()->first))) {
         FireTimer();
       } else if (expires) {
-        ExpireWindow();
+        if (!FireAtTheEnd()) ExpireWindow();
       } else {
         break;
       }
     }
     outputs_.Flush();
     return watermark;
+  }
+
+  void AdvanceProcessingTime(Timestamp now) override {
+    if (processing_timers_.empty()) return;
+    const MetricsScope scope(context().metrics());
+    std::vector<Pending> due;  // what a handler sets now fires the next time
+    for (; !processing_timers_.empty() && processing_timers_.top().time <= now; processing_timers_.pop()) {
+      due.push_back(processing_timers_.top());
+    }
+    for (const Pending& pending : due) Fire(pending);
+    outputs_.Flush();
+  }
+  Timestamp NextProcessingTime() const override {
+    return processing_timers_.empty() ? Timestamp::Max() : processing_timers_.top().time;
   }
 
   /// A timer was set to a time that the watermark has passed already.
@@ -169,10 +184,7 @@ class StatefulKernel final : public DoFnKernel<D>, private TimerRequests {
     for (auto& [window, table] : windows_) {
       table.ForEach([&, &at = window](auto& entry) {
         std::size_t timer = 0;
-        for (const Timestamp& time : entry.value.TimersInUse()) {
-          if (time != Timestamp::Max()) timers_.push(Pending{time, at, timer, entry.key});
-          ++timer;
-        }
+        for (const Timestamp& time : entry.value.TimersInUse()) Enqueue(Pending{time, at, timer++, entry.key});
       });
       table.ForEachDirty([](auto&) {});
     }
@@ -253,6 +265,7 @@ class StatefulKernel final : public DoFnKernel<D>, private TimerRequests {
   template <class Function, class... P>
   void Invoke(KeyState& state, const Call& call, TypeList<P...>, Function&& function) {
     window_ = call.window;
+    time_ = call.time;
     InvokeIndexed(state, call, TypeList<P...>{}, std::index_sequence_for<P...>{}, function);
   }
   template <class Function, class... P, std::size_t... kAt>
@@ -297,23 +310,42 @@ class StatefulKernel final : public DoFnKernel<D>, private TimerRequests {
   }
 
   void Set(std::size_t timer, Timestamp time) override {
+    if (Saved::kIsProcessing[timer]) {
+      throw std::invalid_argument("a timer in processing time is set to an event time; use SetRelative(delay)");
+    }
     if (time > windowing_.ExpiryOf(window_)) {
       throw std::invalid_argument("a timer is set to " + time.ToString() + ", but its window " + window_.ToString() +
                                   " expires at " + windowing_.ExpiryOf(window_).ToString() +
                                   ", and the timer with it; set it to that at most, or use OnWindowExpiration");
     }
-    requested_.emplace_back(timer, time);
+    requested_.push_back({timer, time, time});
   }
-  void Clear(std::size_t timer) override { requested_.emplace_back(timer, Timestamp::Max()); }
+  void SetRelative(std::size_t timer, Duration delay) override {
+    if (!Saved::kIsProcessing[timer]) {
+      throw std::invalid_argument("a timer in event time is set by Set(time), not by SetRelative(delay)");
+    }
+    const Timestamp time = context().processing_time() + delay;
+    requested_.push_back({timer, std::min(time, Timestamp::Max() - Duration(1)), time_});
+  }
+  void Clear(std::size_t timer) override { requested_.push_back({timer, Timestamp::Max(), Timestamp::Max()}); }
 
   void Commit(KeyState& state, const K& key, const BoundedWindow& window) {
     std::apply([](auto&... undo) { (undo.Forget(), ...); }, undos_.undos);
     kept_side_inputs_.clear();
-    for (const auto& [timer, time] : requested_) {
+    for (const auto& [timer, time, stamp] : requested_) {
       state.timers[timer] = time;
-      if (time != Timestamp::Max()) timers_.push(Pending{time, window, timer, key});
+      if constexpr (Saved::kAnyProcessing) state.stamps[timer] = stamp;
+      Enqueue(Pending{time, window, timer, key});
     }
     requested_.clear();
+  }
+  void Enqueue(Pending pending) {
+    if (pending.time == Timestamp::Max()) return;
+    if (!Saved::kIsProcessing[pending.timer]) {
+      timers_.push(std::move(pending));
+    } else if (context().streaming()) {
+      processing_timers_.push(std::move(pending));
+    }
   }
 
   void RollBack(KeyState& state) {
@@ -330,15 +362,49 @@ class StatefulKernel final : public DoFnKernel<D>, private TimerRequests {
   void FireTimer() {
     const Pending due = timers_.top();
     timers_.pop();
+    Fire(due);
+  }
+  void Fire(const Pending& due) {
     const auto table = windows_.find(due.window);
     if (table == windows_.end()) return;
     auto* entry = table->second.Find(KeyHash(due.key), due.key);
     if (entry == nullptr || entry->value.timers[due.timer] != due.time) return;  // moved or cleared
     table->second.MarkDirty(KeyHash(due.key), *entry);
     entry->value.timers[due.timer] = Timestamp::Max();
-    CallOutside(*entry, due.window, due.time, [&](const Call& call) {
+    CallOutside(*entry, due.window, TimeOf(due, entry->value), [&](const Call& call) {
       DispatchTimer(entry->value, entry->key, call, due.timer, std::make_index_sequence<Timers::kSize>{});
     });
+  }
+
+  // The timestamp of what the handler emits.
+  Timestamp TimeOf(const Pending& due, [[maybe_unused]] const KeyState& state) const {
+    if constexpr (Saved::kAnyProcessing) {
+      if (Saved::kIsProcessing[due.timer]) {
+        return std::max(state.stamps[due.timer], std::min(watermark_, due.window.max_timestamp()));
+      }
+    }
+    return due.time;
+  }
+
+  // In batch mode the end of a window is when its timers in processing time fire: true if some did now.
+  bool FireAtTheEnd() {
+    if constexpr (Saved::kAnyProcessing) {
+      auto& [window, table] = *windows_.begin();
+      if (context().streaming() || fired_at_the_end_ == window) return false;
+      fired_at_the_end_ = window;
+      std::priority_queue<Pending> pending;
+      table.ForEach([&, &at = window](auto& entry) {
+        for (std::size_t timer = 0; timer < Timers::kSize; ++timer) {
+          const Timestamp time = entry.value.timers[timer];
+          if (Saved::kIsProcessing[timer] && time != Timestamp::Max())
+            pending.push(Pending{time, at, timer, entry.key});
+        }
+      });
+      for (; !pending.empty(); pending.pop()) Fire(pending.top());
+      return true;
+    } else {
+      return false;
+    }
   }
 
   template <std::size_t... kAt>
@@ -402,9 +468,17 @@ class StatefulKernel final : public DoFnKernel<D>, private TimerRequests {
   Timestamp watermark_ = Timestamp::Min();
   Shuffle<Element> shuffle_;
   std::map<BoundedWindow, Table, ByEnd> windows_;
-  std::priority_queue<Pending> timers_;
+  struct Request {
+    std::size_t timer;
+    Timestamp time;
+    Timestamp stamp;
+  };
+  std::priority_queue<Pending> timers_;             // in event time
+  std::priority_queue<Pending> processing_timers_;  // in streaming mode
+  std::optional<BoundedWindow> fired_at_the_end_;
   BoundedWindow window_;  // of the call that is running
-  std::vector<std::pair<std::size_t, Timestamp>> requested_;
+  Timestamp time_;        // likewise
+  std::vector<Request> requested_;
   UndosOf<StateTypes> undos_;
   std::vector<SideInputValue> kept_side_inputs_;
   OutputBuffer<FailedElement<Element>> failed_;

@@ -33,21 +33,40 @@ template <class K, class States, class Timers>
 struct StatefulState;
 template <class K, class... S, class... T>
 struct StatefulState<K, TypeList<S...>, TypeList<T...>> {
+  /// Which timers are in processing time; one more, so that it is never empty.
+  static constexpr std::array<bool, sizeof...(T) + 1> kIsProcessing{T::domain() == TimeDomain::kProcessingTime...,
+                                                                    false};
+  static constexpr bool kAnyProcessing = ((T::domain() == TimeDomain::kProcessingTime) || ...);
+  struct NoStamps {};
+
   struct KeyState {
     CellsOf<TypeList<S...>> cells;
     std::array<Timestamp, sizeof...(T) + 1> timers;  // Max(): not set
+    /// Of timers in processing time: the timestamp of the element that set them.
+    [[no_unique_address]] std::conditional_t<kAnyProcessing, std::array<Timestamp, sizeof...(T) + 1>, NoStamps>
+        stamps{};
     KeyState() { timers.fill(Timestamp::Max()); }
     std::span<const Timestamp> TimersInUse() const { return std::span(timers).first(sizeof...(T)); }
 
     static constexpr bool kCodable = (StateCodable<typename S::Value>() && ...);
     void AppendTo(std::string* out) const {
       std::apply([out](const auto&... cell) { (AppendState(cell.value, out), ...); }, cells.cells);
-      for (const Timestamp& time : TimersInUse()) AppendState(time, out);
+      for (std::size_t timer = 0; timer < sizeof...(T); ++timer) {
+        AppendState(timers[timer], out);
+        if constexpr (kAnyProcessing) {
+          if (kIsProcessing[timer]) AppendState(stamps[timer], out);
+        }
+      }
     }
     bool ReadFrom(std::string_view* in) {
-      return std::apply([in](auto&... cell) { return (ReadState(in, &cell.value) && ...); }, cells.cells) &&
-             std::all_of(timers.begin(), timers.begin() + sizeof...(T),
-                         [in](Timestamp& time) { return ReadState(in, &time); });
+      bool read = std::apply([in](auto&... cell) { return (ReadState(in, &cell.value) && ...); }, cells.cells);
+      for (std::size_t timer = 0; timer < sizeof...(T); ++timer) read = read && ReadTimer(in, timer);
+      return read;
+    }
+    bool ReadTimer(std::string_view* in, std::size_t timer) {
+      if (!ReadState(in, &timers[timer])) return false;
+      if constexpr (kAnyProcessing) return !kIsProcessing[timer] || ReadState(in, &stamps[timer]);
+      return true;
     }
   };
   static constexpr bool kCodable = StateCodable<K>() && KeyState::kCodable;
@@ -58,7 +77,7 @@ struct StatefulState<K, TypeList<S...>, TypeList<T...>> {
       fields.append(fields.empty() ? "" : ",").append(1, '"').append(name).append("\":").append(layout);
     };
     (add(std::string(S::name()), StateLayout<std::optional<typename S::Value>>()), ...);
-    (add(TimerField(T::name()), "timestamp"), ...);
+    (add(TimerField(T::name(), T::domain()), TimerLayout(T::domain())), ...);
     std::string problem = StateProblem<K>();
     ((problem += problem.empty() ? StateProblem<typename S::Value>() : ""), ...);
     return {.name = "cells", .layout = KeyedLayout<K>("keyed", "{" + fields + "}"), .problem = std::move(problem)};
@@ -109,7 +128,12 @@ struct StatefulState<K, TypeList<S...>, TypeList<T...>> {
   static constexpr char kWindowFollows = 'W';
   static constexpr char kEntryFollows = 'E';
 
-  static std::string TimerField(std::string_view name) { return "timer " + std::string(name); }
+  static std::string TimerField(std::string_view name, TimeDomain domain) {
+    return (domain == TimeDomain::kProcessingTime ? "processing timer " : "timer ") + std::string(name);
+  }
+  static const char* TimerLayout(TimeDomain domain) {
+    return domain == TimeDomain::kProcessingTime ? "(timestamp,timestamp)" : "timestamp";
+  }
 
   // How a field of that name is read, or null.
   template <std::size_t... kAt>
@@ -117,7 +141,7 @@ struct StatefulState<K, TypeList<S...>, TypeList<T...>> {
     FieldReader reader;
     (TryCell<kAt, S>(name, layout, &reader), ...);
     std::size_t timer = 0;
-    (TryTimer(name, T::name(), timer++, &reader), ...);
+    (TryTimer(name, TimerField(T::name(), T::domain()), timer++, &reader), ...);
     return reader;
   }
   template <std::size_t kAt, class State>
@@ -130,9 +154,9 @@ struct StatefulState<K, TypeList<S...>, TypeList<T...>> {
       return decoder->Read(in, &std::get<kAt>(state->cells.cells).value);
     };
   }
-  static void TryTimer(const std::string& name, std::string_view timer_name, std::size_t timer, FieldReader* reader) {
-    if (name != TimerField(timer_name)) return;
-    *reader = [timer](std::string_view* in, KeyState* state) { return ReadState(in, &state->timers[timer]); };
+  static void TryTimer(const std::string& name, const std::string& field, std::size_t timer, FieldReader* reader) {
+    if (name != field) return;
+    *reader = [timer](std::string_view* in, KeyState* state) { return state->ReadTimer(in, timer); };
   }
 };
 

@@ -35,6 +35,9 @@ struct ViewDescriptor {
   const Type* value = nullptr;
   std::string key_column = "key";
   std::string value_column = "value";
+  /// The windows of a key are sessions: of its cells, one whose window lies within that of another is an earlier form
+  /// of it, from before windows were merged, and is not there any more.
+  bool merges_windows = false;
 };
 
 /// Which write of a cell is newer: a later generation of the pipeline, within it a later attempt (it rises at each

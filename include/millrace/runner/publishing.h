@@ -34,8 +34,8 @@ using TakeRecord = std::function<Status(ProducerRecord record)>;
 
 /// What `publish` does with a file.
 struct Publishing {
-  /// Gives the records of the file to `take`, in the order of event time, and the same ones each time: a publish that
-  /// was interrupted reads the file again.
+  /// Gives the records of the file to `take`, in the order in which they are to be sent, about that of event time, and
+  /// the same ones each time: a publish that was interrupted reads the file again.
   std::function<Status(const std::string& file, const TakeRecord& take)> read;
 
   /// Makes, of a good record, the data of one that the job must send to the dead letters; `random` picks one of several

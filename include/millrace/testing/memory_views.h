@@ -45,7 +45,8 @@ class MemoryViews : public ViewSink {
   /// FAILED_PRECONDITION if the view was declared with other types.
   Status Declare(const ViewDescriptor& view) override {
     const std::lock_guard lock(mutex_);
-    const auto [found, is_new] = views_.try_emplace(view.name, StoredView{view.key, view.value, {}});
+    const auto [found, is_new] =
+        views_.try_emplace(view.name, StoredView{view.key, view.value, view.merges_windows, {}});
     return is_new ? OkStatus() : CheckTypes(view.name, found->second, *view.key, *view.value);
   }
 
@@ -86,7 +87,7 @@ class MemoryViews : public ViewSink {
     if (Status same = CheckTypes(view, found->second, TypeOf<K>(), TypeOf<V>()); !same.ok()) return same;
     std::vector<ViewRow<K, V>> rows;
     for (const auto& [identity, cell] : found->second.cells) {
-      if (cell.value == nullptr) continue;
+      if (cell.value == nullptr || IsMergedAway(found->second, identity)) continue;
       const auto& [key, start, end] = identity;
       rows.push_back({*static_cast<const K*>(cell.key.get()), start, end, *static_cast<const V*>(cell.value.get()),
                       cell.version, cell.timing, cell.is_final});
@@ -113,11 +114,25 @@ class MemoryViews : public ViewSink {
     CellTiming timing = CellTiming::kUnknown;
     bool is_final = false;
   };
+  using Identity = std::tuple<std::string, Timestamp, Timestamp>;  // encoded key and window
   struct StoredView {
     const Type* key = nullptr;
     const Type* value = nullptr;
-    std::map<std::tuple<std::string, Timestamp, Timestamp>, StoredCell> cells;  // by encoded key and window
+    bool merges_windows = false;
+    std::map<Identity, StoredCell> cells;
   };
+
+  // Whether the window lies within that of another cell of the key, of a view whose windows merge.
+  static bool IsMergedAway(const StoredView& view, const Identity& identity) {
+    if (!view.merges_windows) return false;
+    const auto& [key, start, end] = identity;
+    for (auto it = view.cells.lower_bound({key, Timestamp::Min(), Timestamp::Min()}); it != view.cells.end(); ++it) {
+      const auto& [other_key, other_start, other_end] = it->first;
+      if (other_key != key || other_start > start) break;
+      if (other_end >= end && it->first != identity && it->second.value != nullptr) return true;
+    }
+    return false;
+  }
 
   static std::shared_ptr<const void> Copy(const Type& type, const void* object) {
     std::shared_ptr<void> copy(type.create(), type.destroy);

@@ -7,6 +7,7 @@
 #include "millrace/core/pcollection.h"
 #include "millrace/detail/combine_kernel.h"
 #include "millrace/detail/key_check.h"
+#include "millrace/detail/merging_kernel.h"
 #include "millrace/transforms/combine_fns.h"
 #include "millrace/transforms/map.h"
 
@@ -50,6 +51,7 @@ struct CombinePerKeyTransform : TransformBase {
       CombinePayload payload;
       payload.combine_name = ShortTypeName(typeid(Fn));
       payload.make = [bound = BindCombineFn<V>(fn)] { return std::make_unique<Kernel>(bound); };
+      payload.make_merging = MakeMerging<K, V>(BindCombineFn<V>(fn));
       return AddUnary<typename Kernel::OutputRow>(in, std::move(payload));
     }
   }
@@ -81,6 +83,7 @@ struct CombineGloballyTransform : TransformBase {
       payload.globally = true;
       payload.emit_default = defaults;
       payload.make = [bound = BindCombineFn<V>(fn)] { return std::make_unique<Kernel>(bound); };
+      payload.make_merging = MakeMerging<SingleKey, V>(BindCombineFn<V>(fn));
       return AddUnary<typename Kernel::OutputRow>(in, std::move(payload));
     }
   }

@@ -10,6 +10,7 @@
 #include "millrace/core/pcollection.h"
 #include "millrace/detail/combine_kernel.h"
 #include "millrace/detail/key_check.h"
+#include "millrace/detail/merging_kernel.h"
 #include "millrace/transforms/flatten.h"
 #include "millrace/transforms/map.h"
 
@@ -59,6 +60,7 @@ auto AddGrouping(const PCollection<KV<K, V>>& in, std::string name, Fn fn) {
   payload.combine_name = std::move(name);
   payload.group_by_key = true;
   payload.make = [fn] { return std::make_unique<Kernel>(fn); };
+  payload.make_merging = MakeMerging<K, V>(fn);
   return AddUnary<typename Kernel::OutputRow>(in, std::move(payload));
 }
 

@@ -84,7 +84,7 @@ struct ParDoTransform : TransformBase {
       if constexpr (Traits::kStateful) {
         payload.keyed = true;
         payload.states = NamesOf<typename StatefulTraits<D>::States>::Get();
-        payload.timers = NamesOf<typename StatefulTraits<D>::Timers>::Get();
+        NameTimers(payload, typename StatefulTraits<D>::Timers{});
         payload.make = [f = fn, windowing = in.windowing()] {
           return std::make_unique<StatefulKernel<D>>(f, kIsolates, windowing);
         };
@@ -106,6 +106,12 @@ struct ParDoTransform : TransformBase {
   std::vector<SideInputUse> side_inputs;
 
  private:
+  template <class... P>
+  static void NameTimers(ParDoPayload& payload, TypeList<P...>) {
+    ((P::domain() == TimeDomain::kProcessingTime ? payload.processing_timers : payload.timers).emplace_back(P::name()),
+     ...);
+  }
+
   template <class... S>
   static std::vector<const std::type_info*> SideTypes(TypeList<S...>) {
     return {&typeid(typename S::Value)...};

@@ -4,7 +4,9 @@
 //   auto enriched = flights | "Enrich" >> ParDo(Enrich{}).WithSideInput("airports", AsMap(airports));
 //   // Enrich::ProcessElement(const Flight&, SideInput<"airports", std::map<std::string, Airport>>, Output<...>)
 //
-// An element waits until the side input is ready for the window that its own window's end falls into.
+// An element waits until the side input is ready for the window that its own window's end falls into: until that has
+// made its first pane, or its end has passed. Later panes take the place of earlier ones, so an unbounded PCollection
+// in the global window with a trigger that fires repeatedly is a side input that changes slowly.
 #pragma once
 
 #include <map>
@@ -34,7 +36,9 @@ struct SideInputHandle {
     use.pcollection = pcollection;
     use.view = view;
     use.value_type = &typeid(typename Collector::Value);
-    use.make_collector = [] { return std::make_unique<SideInputKernel<Collector>>(); };
+    use.make_collector = [windowing = graph->pcollection(pcollection).windowing] {
+      return std::make_unique<SideInputKernel<Collector>>(windowing);
+    };
     return use;
   }
 };
@@ -44,7 +48,7 @@ void CheckSideInputs(Graph& graph, ParDoPayload& payload, const std::vector<cons
 
 }  // namespace detail
 
-/// The only element of the PCollection in its window; a `T{}` if there is none. More than one fails the job.
+/// The only element of the PCollection in its window and pane; a `T{}` if there is none. More than one fails the job.
 template <class T>
 auto AsSingleton(const PCollection<T>& pcollection) {
   return detail::SideInputHandle<detail::SingletonCollector<T>>{&detail::GraphAccess::GraphOf(pcollection),

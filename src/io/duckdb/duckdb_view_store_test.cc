@@ -2,6 +2,7 @@
 
 #include <fstream>
 
+#include "io/session_views_suite.h"
 #include "io/view_store_suite.h"
 
 namespace millrace {
@@ -19,6 +20,7 @@ struct DuckdbMaker {
 };
 
 INSTANTIATE_TYPED_TEST_SUITE_P(Duckdb, ViewStoreSuite, DuckdbMaker);
+INSTANTIATE_TYPED_TEST_SUITE_P(Duckdb, SessionViewsSuite, DuckdbMaker);
 
 namespace io_duckdb {
 namespace {

@@ -32,10 +32,25 @@ std::string Rank(const ViewColumns& columns) {
          "_rank";
 }
 
-// The FROM and WHERE of the newest cells of `source`, a table with the conditions that a cell must meet.
+// The end of time on either side is NULL.
+constexpr const char* kStart = "coalesce(window_start, TIMESTAMP '-infinity')";
+constexpr const char* kEnd = "coalesce(window_end, TIMESTAMP 'infinity')";
+
+// The greatest end of the key's windows that begin no later: a window that ends no later than that lies within another.
+std::string CoveredUntil(const ViewColumns& columns) {
+  return "max(" + std::string(kEnd) + ") OVER (PARTITION BY " + Names(columns.key) + " ORDER BY " + kStart + ", " +
+         kEnd + " DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS _covered_until";
+}
+
+// The FROM and WHERE of the newest cells of `source`, a table with the conditions that a cell must meet. Of sessions
+// those are left out that were merged away.
 std::string Newest(const std::string& source, const ViewColumns& columns, CellTableState state) {
   if (state == CellTableState::kNewestOnly) return " FROM (SELECT * FROM " + source + ") WHERE NOT _removed";
-  return " FROM (SELECT *, " + Rank(columns) + " FROM " + source + ") WHERE _rank = 1 AND NOT _removed";
+  const std::string newest =
+      " FROM (SELECT *, " + Rank(columns) + " FROM " + source + ") WHERE _rank = 1 AND NOT _removed";
+  if (!columns.merges_windows) return newest;
+  return " FROM (SELECT *, " + CoveredUntil(columns) + newest + ") WHERE (_covered_until IS NULL OR _covered_until < " +
+         kEnd + ")";
 }
 
 // The object that an optional holds, or null; other objects as they are.
@@ -56,6 +71,8 @@ class Conditions {
     return "$" + std::to_string(parameters_.size());
   }
   const std::string& sql() const { return sql_; }
+  /// To follow other conditions.
+  std::string AndSql() const { return sql_.empty() ? "" : " AND " + sql_.substr(std::string_view(" WHERE ").size()); }
 
  private:
   std::vector<Parameter>& parameters_;
@@ -139,9 +156,13 @@ std::string ViewSql(const std::string& name, const ViewColumns& columns, CellTab
 std::string CompactSql(const std::string& name, const ViewColumns& columns) {
   const std::string table = CellTable(name);
   const std::string hash = CellHash(columns);
-  return "DELETE FROM " + table + " WHERE rowid IN (SELECT _row FROM (SELECT rowid AS _row, " + Rank(columns) +
-         " FROM " + table + " WHERE " + hash + " IN (SELECT " + hash + " FROM " + table +
-         " GROUP BY ALL HAVING count(*) > 1)) WHERE _rank > 1)";
+  const std::string superseded = "DELETE FROM " + table + " WHERE rowid IN (SELECT _row FROM (SELECT rowid AS _row, " +
+                                 Rank(columns) + " FROM " + table + " WHERE " + hash + " IN (SELECT " + hash +
+                                 " FROM " + table + " GROUP BY ALL HAVING count(*) > 1)) WHERE _rank > 1)";
+  if (!columns.merges_windows) return superseded;
+  return superseded + "; DELETE FROM " + table + " WHERE rowid IN (SELECT _row FROM (SELECT *, " +
+         CoveredUntil(columns) + " FROM (SELECT *, rowid AS _row, " + Rank(columns) + " FROM " + table +
+         ") WHERE _rank = 1 AND NOT _removed) WHERE _covered_until >= " + kEnd + ")";
 }
 
 std::string ReadSql(const ViewQuery& query, const ViewColumns& columns, CellTableState state,
@@ -154,13 +175,16 @@ std::string ReadSql(const ViewQuery& query, const ViewColumns& columns, CellTabl
   }
   if (query.key_from != nullptr) conditions.Add(Bound(conditions, columns.key, query.key_from, true));
   if (query.key_to != nullptr) conditions.Add(Bound(conditions, columns.key, query.key_to, false));
-  AddWindowConditions(query, conditions);
+  // Which sessions were merged away is seen at all of a key's windows.
+  const bool windows_last = columns.merges_windows && state == CellTableState::kAnyVersions;
+  Conditions window_conditions(parameters);
+  AddWindowConditions(query, windows_last ? window_conditions : conditions);
   std::string order;
   for (const ViewColumn& column : columns.key) order += QuoteIdentifier(column.name) + " NULLS FIRST, ";
   std::string sql = "SELECT " + Names(columns.key) + ", window_start, window_end, " + Names(columns.value) +
                     ", _generation, _attempt, _pane, _timing, _final" +
-                    Newest(CellTable(query.view) + conditions.sql(), columns, state) + " ORDER BY " + order +
-                    "window_start NULLS FIRST, window_end NULLS LAST";
+                    Newest(CellTable(query.view) + conditions.sql(), columns, state) + window_conditions.AndSql() +
+                    " ORDER BY " + order + "window_start NULLS FIRST, window_end NULLS LAST";
   constexpr std::size_t kSqlLimitMax = std::size_t{1} << 62;
   if (query.limit < kSqlLimitMax) sql += " LIMIT " + std::to_string(query.limit);
   return sql;

@@ -28,7 +28,8 @@ StatusOr<std::string> CreateViewSql(const std::string& name, const columnar::Vie
 /// read costs about as much as one of the table.
 std::string ViewSql(const std::string& name, const columnar::ViewColumns& columns, CellTableState state);
 
-/// Deletes all but the newest version of each cell. Cells with one version are hashed and not ranked.
+/// Deletes all but the newest version of each cell, and sessions that were merged away. Cells with one version are
+/// hashed and not ranked.
 std::string CompactSql(const std::string& name, const columnar::ViewColumns& columns);
 
 /// A value that takes the place of a parameter of a statement.

@@ -53,6 +53,11 @@ std::string EncodeCellValue(const Type& value_type, const Cell& cell) {
   return bytes;
 }
 
+std::string RemovedCellValue(std::string_view bytes) {
+  const unsigned flags = static_cast<unsigned char>(bytes[0]) | kRemovedFlag;
+  return std::string(1, static_cast<char>(flags));
+}
+
 bool WindowOf(std::string_view identity, Timestamp* start, Timestamp* end) {
   if (identity.size() < kViewNumberBytes + kWindowBytes) return false;
   std::string_view window = identity.substr(identity.size() - kWindowBytes);

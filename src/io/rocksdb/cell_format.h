@@ -32,6 +32,9 @@ void AppendVersion(const CellVersion& version, std::string* out);
 /// The bytes of a cell's value: one byte with timing and flags, then the value as an element's coder writes it.
 std::string EncodeCellValue(const Type& value_type, const Cell& cell);
 
+/// The value of a version that takes the place of one with these bytes and removes the cell.
+std::string RemovedCellValue(std::string_view bytes);
+
 /// Reads the window out of an identity; false if it is too short.
 bool WindowOf(std::string_view identity, Timestamp* start, Timestamp* end);
 /// Reads the version out of a cell's key.

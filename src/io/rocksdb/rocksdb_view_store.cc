@@ -11,11 +11,13 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <set>
 #include <system_error>
 #include <utility>
 
 #include "columnar/view_columns.h"
 #include "io/rocksdb/cell_format.h"
+#include "io/rocksdb/merged_away.h"
 #include "io/rocksdb/ordered_key.h"
 #include "io/rocksdb/pending_cells.h"
 #include "io/rocksdb/superseded_filter.h"
@@ -242,6 +244,25 @@ struct RocksdbViewStore::Impl {
     return static_cast<std::uint32_t>(number);
   }
 
+  // Of views whose windows merge: adds to sorted cells what removes those that were merged away.
+  Status RemoveMergedAway(PendingCells* cells) {
+    std::set<std::string> prefixes;
+    {
+      const std::lock_guard<std::mutex> lock(mutex);
+      for (const auto& [name, view] : views) {
+        if (view->columns.merges_windows) prefixes.insert(ViewPrefix(view->number));
+      }
+    }
+    if (prefixes.empty()) return OkStatus();
+    PendingCells removals;
+    const rocksdb::Status status = AddMergedAway(*cells, prefixes, *db, &removals);
+    if (!status.ok()) return StatusOf(status, options.path);
+    if (removals.size() == 0) return OkStatus();
+    cells->AddAll(removals);
+    cells->Sort();
+    return OkStatus();
+  }
+
   // Applies sorted cells through the log, at once.
   Status WriteCells(const PendingCells& cells) {
     rocksdb::WriteBatch batch;
@@ -378,6 +399,8 @@ Status RocksdbViewStore::Commit(std::uint64_t epoch) {
   }
   cells.Add(OwnKey("last_epoch"), NumberBytes(epoch));
   cells.Sort();
+  Status merged = impl_->RemoveMergedAway(&cells);
+  if (!merged.ok()) return merged.WithContext("committing epoch " + std::to_string(epoch));
   Status status = cells.size() < kFileCellsMin ? impl_->WriteCells(cells) : impl_->TakeInFiles(cells);
   if (!status.ok()) return status.WithContext("committing epoch " + std::to_string(epoch));
   std::lock_guard<std::mutex> lock(impl_->mutex);

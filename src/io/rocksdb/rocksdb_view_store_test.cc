@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "io/rocksdb/ordered_key.h"
+#include "io/session_views_suite.h"
 #include "io/view_store_suite.h"
 
 namespace millrace {
@@ -19,6 +20,7 @@ struct RocksdbMaker {
 };
 
 INSTANTIATE_TYPED_TEST_SUITE_P(Rocksdb, ViewStoreSuite, RocksdbMaker);
+INSTANTIATE_TYPED_TEST_SUITE_P(Rocksdb, SessionViewsSuite, RocksdbMaker);
 
 namespace io_rocksdb {
 namespace {

@@ -39,7 +39,8 @@ Status DeclareViews(const detail::Graph& graph, ViewSink* sink) {
                                     .key = view->key_type,
                                     .value = view->value_type,
                                     .key_column = view->key_column,
-                                    .value_column = view->value_column};
+                                    .value_column = view->value_column,
+                                    .merges_windows = detail::MergesWindows(graph, transform)};
     const Status declared = sink->Declare(descriptor);
     if (!declared.ok()) return declared.WithContext(transform.label);
   }
