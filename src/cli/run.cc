@@ -175,11 +175,13 @@ StatusOr<int> RunVerb(const Invocation& invocation, Pipeline& pipeline) {
     line.Show(progress);
   };
 
+  MILLRACE_ASSIGN_OR_RETURN(PubsubFace pubsub, StartPubsub(invocation, std::nullopt));
   const ServedRun served{.generation = storage.resumable   ? storage.resumable->generation
                                        : storage.directory ? storage.directory->next_generation()
                                                            : 0,
                          .views = &views,
-                         .results = storage.results.get()};
+                         .results = storage.results.get(),
+                         .publish = pubsub.publish};
   MILLRACE_ASSIGN_OR_RETURN(auto server, StartServer(invocation, served, &*options));
   if (options->status != nullptr) options->status->Add([&commits](RunStatus& status) { commits.AddTo(status); });
   const PipelineResult result = pipeline.Run(*options);

@@ -40,6 +40,7 @@ StatusOr<std::unique_ptr<server::Server>> StartServer(const Invocation& invocati
   if (run.results != nullptr && options->streaming) {
     server.data = std::make_shared<LiveResults>(*run.views, run.results->lookup(), run.results->warehouse());
   }
+  server.publish = run.publish;
   options->status = server.status;
   StatusOr<std::unique_ptr<server::Server>> started = server::Server::Start(server);
   if (!started.ok() && started.status().code() == StatusCode::kInvalidArgument) {

@@ -15,7 +15,8 @@ namespace millrace::cli {
 struct ServedRun {
   std::uint64_t generation = 0;
   const std::vector<ViewDescriptor>* views = nullptr;
-  RunResults* results = nullptr;  // null: nothing is kept
+  RunResults* results = nullptr;                              // null: nothing is kept
+  std::shared_ptr<server::PublishService> publish = nullptr;  // null: there is no Pub/Sub
 };
 
 /// Serves the run that `options` describe, and makes its runner publish its status. A streaming run opens a port unless

@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "cli/data_directory.h"
+#include "cli/log_options.h"
 #include "cli/publish.h"
+#include "cli/serve.h"
 #include "millrace/core/options.h"
 #include "millrace/core/timestamp.h"
 #include "millrace/io/view_store.h"
@@ -64,7 +66,9 @@ struct Invocation {
   OutputOptions output;
   server::ServeOptions serve;
   ArchiveVerbOptions archive;
+  LogOptions log;
   PublishOptions publish;
+  PubsubOptions pubsub;
 
   std::string JobName() const { return pipeline.job_name.empty() ? program : pipeline.job_name; }
 };
@@ -88,6 +92,7 @@ StatusOr<int> CheckpointsVerb(const Invocation& invocation);
 StatusOr<int> StopVerb(const Invocation& invocation);
 StatusOr<int> DrainVerb(const Invocation& invocation);
 StatusOr<int> PublishVerb(const Invocation& invocation, const Publishing& publishing);
+StatusOr<int> ServeVerb(const Invocation& invocation);
 StatusOr<int> DescribeVerb(const Invocation& invocation, const Pipeline& pipeline);
 
 /// The views of a pipeline, in the order of its graph.

@@ -9,6 +9,7 @@
 // | GET /v1/query     | rows of a view: view, key (repeated), from, to, limit, format                           |
 // | POST /v1/sql      | the local socket only: runs the body, one statement; format                             |
 // | POST /v1/export   | the local socket only: writes a view to the Parquet file that the body names            |
+// | POST /v1/projects/P/topics/T:publish | publishes to the log, in Pub/Sub's JSON, where Pub/Sub is served     |
 #pragma once
 
 #include <cstdint>
@@ -50,6 +51,14 @@ class DataService {
   virtual void Cancel() = 0;
 };
 
+/// What takes messages of Pub/Sub. Called on several threads at once.
+class PublishService {
+ public:
+  virtual ~PublishService() = default;
+  /// `topic` is "projects/P/topics/T"; request and answer are Pub/Sub's JSON.
+  virtual StatusOr<std::string> PublishJson(const std::string& topic, const std::string& body) = 0;
+};
+
 /// What /v1/status tells.
 struct ServerStatus {
   std::string program = {};
@@ -75,9 +84,10 @@ struct ServerOptions {
   std::string data_dir = {};  // held by this process; empty: there is no local socket
   std::string program = {};
   std::string version = {};
-  std::shared_ptr<StatusBoard> status = nullptr;
-  std::shared_ptr<DataService> data = nullptr;  // null: there is nothing to query
+  std::shared_ptr<StatusBoard> status = nullptr;  // null: nothing runs, which is healthy
+  std::shared_ptr<DataService> data = nullptr;    // null: there is nothing to query
   std::string why_no_data = "this run keeps no views";
+  std::shared_ptr<PublishService> publish = nullptr;  // null: Pub/Sub is not served
 };
 
 /// Serves from `Start` to the destructor, which waits for no peer.
