@@ -12,6 +12,8 @@ find_package(RocksDB CONFIG REQUIRED)
 find_package(OpenSSL REQUIRED)
 find_package(Protobuf REQUIRED)  # in module mode, and before gRPC, which would look for its own
 find_package(gRPC CONFIG REQUIRED)
+# What gRPC finds re2 by hands -pthread on to all that link it, and our precompiled headers are made without.
+set_property(TARGET re2::re2 PROPERTY INTERFACE_COMPILE_OPTIONS "")
 find_package(GTest CONFIG REQUIRED)
 find_package(benchmark CONFIG REQUIRED)
 

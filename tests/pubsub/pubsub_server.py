@@ -84,7 +84,8 @@ class Fake:
     """Google's pstest; keeps nothing."""
 
     def __init__(self):
-        self.child = subprocess.Popen([str(PSTEST)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.child = subprocess.Popen([str(PSTEST)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                      stderr=subprocess.DEVNULL, text=True)
         self.address = self.child.stdout.readline().strip()
 
     def close(self):
