@@ -1,5 +1,5 @@
-// pubsub_bench ADDRESS publish|pull MESSAGES MESSAGE_BYTES BATCH CALLS: one side of a Pub/Sub client over gRPC, as fast as
-// it goes; for bench/pubsub/measure.py. Prints {"messages":N,"seconds":S}.
+// pubsub_bench ADDRESS publish|pull MESSAGES MESSAGE_BYTES BATCH CALLS: one side of a Pub/Sub client over gRPC, as fast
+// as it goes; for bench/pubsub/measure.py. Prints {"messages":N,"seconds":S}.
 //
 // `publish` has CALLS Publish requests of BATCH messages under way at a time. `pull` reads a StreamingPull and
 // acknowledges each response on the stream, until MESSAGES came or 20 s are over.

@@ -81,6 +81,7 @@ StatusOr<std::int64_t> Subscription::Take(const TakeLimits& limits, const Delive
   MILLRACE_RETURN_IF_ERROR(CheckUsable());
   pulled_at_ = clock_.Monotonic();
   if (feed_ == nullptr) return 0;
+  ExpireLeases();
   Taking taking{.limits = limits, .deliver = deliver, .now = pulled_at_};
   if (const auto puller = pullers_.find(limits.puller); puller != pullers_.end()) {
     const PullerState& flow = puller->second;
@@ -93,7 +94,6 @@ StatusOr<std::int64_t> Subscription::Take(const TakeLimits& limits, const Delive
     return 0;
   }
   if (taking.limits.messages <= 0) return 0;
-  ExpireLeases();
   MILLRACE_RETURN_IF_ERROR(TakeAgain(taking));
   MILLRACE_RETURN_IF_ERROR(TakeFresh(taking));
   return taking.messages;
