@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -51,13 +52,16 @@ Status HeldError(const std::string& path, const std::optional<DirectoryHolder>& 
                                  "; wait for it to end, or stop it: kill -INT " + std::to_string(holder->pid));
 }
 
+// What may be there before the first run: the log, its archive, what serves it.
+constexpr std::array<std::string_view, 7> kBeforeRuns = {"lock",        "millrace.json.new", "log", "archive", "pubsub",
+                                                         "pubsub.json", "pubsub.json.new"};
+
 // Whether a folder that has no manifest may become a data directory.
 Status CheckFresh(const std::string& path) {
   MILLRACE_ASSIGN_OR_RETURN(const std::vector<std::string> names, base::PosixFileSystem().List(path));
   for (const std::string& name : names) {
     if (kManifestName == "/" + name) return OkStatus();  // it has come since somebody looked
-    // The log and the archive may be there before the first run.
-    if (name == "lock" || name == "millrace.json.new" || name == "log" || name == "archive") continue;
+    if (std::find(kBeforeRuns.begin(), kBeforeRuns.end(), name) != kBeforeRuns.end()) continue;
     return FailedPreconditionError(path + " holds other things (such as " + name +
                                    ") and no millrace.json; give an empty or a new directory");
   }
