@@ -10,6 +10,10 @@ find_package(CLI11 CONFIG REQUIRED)
 find_package(simdjson CONFIG REQUIRED)
 find_package(RocksDB CONFIG REQUIRED)
 find_package(OpenSSL REQUIRED)
+find_package(Protobuf REQUIRED)  # in module mode, and before gRPC, which would look for its own
+find_package(gRPC CONFIG REQUIRED)
+# What gRPC finds re2 by hands -pthread on to all that link it, and our precompiled headers are made without.
+set_property(TARGET re2::re2 PROPERTY INTERFACE_COMPILE_OPTIONS "")
 find_package(GTest CONFIG REQUIRED)
 find_package(benchmark CONFIG REQUIRED)
 
@@ -57,4 +61,4 @@ set(MILLRACE_LIGHT_THIRD_PARTY
   CLI11::CLI11)
 # libstdc++ comes before them: libduckdb exports a few of its functions, and whoever resolves a reference first is loaded.
 set(MILLRACE_HEAVY_THIRD_PARTY stdc++ RocksDB::rocksdb-shared DuckDB::DuckDB httplib::httplib OpenSSL::SSL
-  OpenSSL::Crypto)
+  OpenSSL::Crypto gRPC::grpc++ protobuf::libprotobuf)

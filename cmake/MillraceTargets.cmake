@@ -115,10 +115,10 @@ function(millrace_rooms_under parent)
   endforeach()
 endfunction()
 
-# The one library that a program links: the objects of all rooms.
+# The one library that a program links: the objects of all rooms, and of the protocols that they speak.
 function(millrace_library)
   set(objects "")
-  foreach(room IN LISTS MILLRACE_ROOMS)
+  foreach(room IN LISTS MILLRACE_ROOMS MILLRACE_PROTOCOL_LIBRARIES)
     list(APPEND objects "$<TARGET_OBJECTS:${room}>")
   endforeach()
   add_library(millrace STATIC ${objects})

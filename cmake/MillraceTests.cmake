@@ -108,7 +108,7 @@ function(millrace_tool_tests)
     add_test(NAME ${topic}.${name} COMMAND Python3::Interpreter "${test}")
     set_tests_properties(${topic}.${name} PROPERTIES LABELS tools TIMEOUT 120
       ENVIRONMENT "MILLRACE_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
-    if(topic STREQUAL "crash")  # many processes, and at the level long many kills
+    if(topic MATCHES "^(crash|pubsub)$")  # many processes, and at the level long many kills
       set_tests_properties(${topic}.${name} PROPERTIES TIMEOUT 3600 PROCESSORS 2)
     endif()
   endforeach()

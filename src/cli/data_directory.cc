@@ -1,6 +1,7 @@
 #include "cli/data_directory.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <filesystem>
 #include <system_error>
@@ -18,16 +19,16 @@ namespace {
 // The pointer may move that often between its being read and its generation being taken.
 constexpr int kPointerReadsMax = 100;
 
+// What may be there before the first run: the log, its archive, what serves it.
+constexpr std::array<std::string_view, 8> kBeforeRuns = {
+    "lock", "manifest.lock", "millrace.json.new", "log", "archive", "pubsub", "pubsub.json", "pubsub.json.new"};
+
 // Whether a folder that has no manifest may become a data directory.
 Status CheckFresh(const std::string& path) {
   MILLRACE_ASSIGN_OR_RETURN(const std::vector<std::string> names, base::PosixFileSystem().List(path));
   for (const std::string& name : names) {
     if (name == "millrace.json") return OkStatus();  // it has come since somebody looked
-    // The log and the archive may be there before the first run.
-    if (name == "lock" || name == "manifest.lock" || name == "millrace.json.new" || name == "log" ||
-        name == "archive") {
-      continue;
-    }
+    if (std::find(kBeforeRuns.begin(), kBeforeRuns.end(), name) != kBeforeRuns.end()) continue;
     return FailedPreconditionError(path + " holds other things (such as " + name +
                                    ") and no millrace.json; give an empty or a new directory");
   }

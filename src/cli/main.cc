@@ -34,6 +34,8 @@ constexpr std::array kVerbs = {
     VerbHelp{"status", "--data_dir=DIR", "print what a run does, and what holds its windows open"},
     VerbHelp{kPublish, "FILE --data_dir=DIR",
              "append a file's records to the event log, each once however often it is run"},
+    VerbHelp{"serve", "--data_dir=DIR [--pubsub_port=8085]",
+             "serve the event log over the Pub/Sub API, until Ctrl-C: to publish and to pull"},
     VerbHelp{"query", "VIEW [KEY...] --data_dir=DIR", "print a view's rows, of all keys or of those that begin so"},
     VerbHelp{"sql", "\"SELECT ...\" --data_dir=DIR", "ask the warehouse: each view is a table, and so is dead_letters"},
     VerbHelp{"export", "VIEW OUT.parquet --data_dir=DIR", "write a view to a Parquet file"},
@@ -96,6 +98,7 @@ StatusOr<int> Dispatch(cli::Invocation& invocation, const Job& job) {
   if (invocation.verb == "ledger") return cli::LedgerVerb(invocation);
   if (invocation.verb == "stop") return cli::StopVerb(invocation);
   if (invocation.verb == "drain") return cli::DrainVerb(invocation);
+  if (invocation.verb == "serve") return cli::ServeVerb(invocation);
   if (invocation.verb == kPublish) {
     if (job.publishing() != nullptr) return cli::PublishVerb(invocation, *job.publishing());
     return cli::UsageError("this program publishes nothing: give its job what to publish, by Job::Publishes");
@@ -134,6 +137,8 @@ StatusOr<int> ParseAndDispatch(cli::Invocation& invocation, const std::vector<st
   parser.Add("Options of every pipeline", &invocation.pipeline);
   parser.Add("Options of verbs", &invocation.output);
   parser.Add("Options of the server of a run", &invocation.serve);
+  parser.Add("Options of the Pub/Sub API", &invocation.pubsub);
+  parser.Add("Options of what writes the log", &invocation.log);
   parser.Add("Options of archive", &invocation.archive);
   parser.Add("Options of ledger", &invocation.ledger);
   parser.Add("Options of dlq", &invocation.dlq);

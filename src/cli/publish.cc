@@ -66,11 +66,6 @@ std::string ProducerId(std::uint64_t digest, const PublishOptions& options) {
   return id;
 }
 
-log::SyncPolicy SyncPolicyOf(const std::string& name) {
-  if (name == "interval") return log::SyncPolicy::kInterval;
-  return name == "os" ? log::SyncPolicy::kOs : log::SyncPolicy::kAlways;
-}
-
 // Appends what the plan gives.
 class Publisher {
  public:
@@ -225,9 +220,9 @@ StatusOr<std::unique_ptr<log::LogWriter>> OpenTopic(const Invocation& invocation
   const std::string& topic = invocation.pipeline.topic;
   if (const Status name = log::CheckTopicName(topic); !name.ok()) return UsageError(name.message());
   MILLRACE_RETURN_IF_ERROR(base::CreateDurableFolders(base::PosixFileSystem(), folder).WithContext("--data_dir"));
-  const std::optional<std::int32_t>& partitions = invocation.publish.partitions;
+  const std::optional<std::int32_t>& partitions = invocation.log.partitions;
   log::WriterOptions options{.partitions = partitions.value_or(log::kPartitionsDefault),
-                             .sync = SyncPolicyOf(invocation.publish.sync),
+                             .sync = SyncPolicyOf(invocation.log),
                              .retention_age = invocation.publish.retention_age,
                              .retention_bytes = invocation.publish.retention_bytes,
                              .holder = "`" + invocation.program + " publish`"};
@@ -255,12 +250,6 @@ Status CheckPublishOptions(const PublishOptions& options) {
   if (!is_share(options.garbage)) return UsageError("--garbage is a share, from 0 to 1");
   if (options.late_by <= Duration(0)) return UsageError("--late_by is longer than nothing, such as 2h");
   if (!(options.rate >= 0) || options.rate > 1e9) return UsageError("--rate is a number of records per second, or 0");
-  if (options.partitions && (*options.partitions < 1 || *options.partitions > log::kPartitionsMax)) {
-    return UsageError("--partitions is a number from 1 to " + std::to_string(log::kPartitionsMax));
-  }
-  if (options.sync != "always" && options.sync != "interval" && options.sync != "os") {
-    return UsageError("--sync is always, interval or os, not " + options.sync);
-  }
   constexpr auto kSegmentBytesMax = static_cast<std::int64_t>(log::kSegmentBytesMax);
   if (options.segment_bytes && (*options.segment_bytes < 1 || *options.segment_bytes > kSegmentBytesMax)) {
     return UsageError("--segment_bytes is a number from 1 to " + std::to_string(kSegmentBytesMax));
@@ -277,6 +266,7 @@ StatusOr<int> PublishVerb(const Invocation& invocation, const Publishing& publis
   if (invocation.arguments.size() != 1) return UsageError("say which file to publish: " + usage);
   if (invocation.pipeline.data_dir.empty()) return UsageError("say where the log is: " + usage);
   MILLRACE_RETURN_IF_ERROR(CheckPublishOptions(invocation.publish));
+  MILLRACE_RETURN_IF_ERROR(CheckLogOptions(invocation.log));
   const std::string& file = invocation.arguments[0];
   MILLRACE_ASSIGN_OR_RETURN(const std::uint64_t digest, DigestOf(file));
   const StopSignals signals;

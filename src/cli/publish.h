@@ -11,7 +11,6 @@ namespace millrace::cli {
 
 /// What `publish` does to the records of its file, and how it appends them.
 struct PublishOptions {
-  std::optional<std::int32_t> partitions;
   double rate = 0;
   double duplicates = 0;
   double late = 0;
@@ -20,13 +19,11 @@ struct PublishOptions {
   std::uint64_t seed = 1;
   bool close = false;
   std::string report;
-  std::string sync = "always";
   std::optional<std::int64_t> segment_bytes;
   std::optional<std::int64_t> retention_bytes;
   std::optional<Duration> retention_age;
 
   static constexpr OptionHelp kOptionHelp[] = {
-      {"partitions", "of a new topic; 4 unless it is given"},
       {"rate", "records per second; 0: as fast as possible"},
       {"duplicates", "the share of events that are sent once more, up to an hour of event time later"},
       {"late", "the share of events that are held back"},
@@ -35,7 +32,6 @@ struct PublishOptions {
       {"seed", "decides which events are sent again or held back"},
       {"close", "close the topic at the end: readers come to the end of time"},
       {"report", "write what was sent again, held back or garbage to that file, as JSON lines"},
-      {"sync", "when a record counts as appended: always (on the device), interval (50 ms later it is) or os"},
       {"segment_bytes", "a segment of a partition is closed at about this size; 64 MiB unless it is given"},
       {"retention_bytes", "remove the oldest closed segments of a partition that has more bytes, unless they are held"},
       {"retention_age", "remove closed segments whose records were all appended longer ago, unless they are held"},

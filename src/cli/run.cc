@@ -39,7 +39,8 @@ StatusOr<int> RunVerb(const Invocation& invocation, Pipeline& pipeline) {
   if (!options.ok()) return UsageError(options.status().message());
   MILLRACE_RETURN_IF_ERROR(pipeline.Validate(options->streaming));
   MILLRACE_ASSIGN_OR_RETURN(RunStorage storage, OpenRunStorage(invocation, ViewsOf(pipeline)));
-  RunAdditions additions{.server_folder = invocation.pipeline.data_dir};
+  MILLRACE_ASSIGN_OR_RETURN(const PubsubFace pubsub, StartPubsub(invocation, std::nullopt));
+  RunAdditions additions{.server_folder = invocation.pipeline.data_dir, .publish = pubsub.publish};
   if (invocation.topology != nullptr) {
     MILLRACE_RETURN_IF_ERROR(EnsureTopic(invocation));
     additions.beside = [&](const std::shared_ptr<StatusBoard>&) -> std::shared_ptr<void> {

@@ -96,7 +96,8 @@ StatusOr<int> RunPipeline(const Invocation& invocation, Pipeline& pipeline, RunO
                          .generation = storage.generation(),
                          .views = &views,
                          .results = storage.results.get(),
-                         .actions = additions.actions};
+                         .actions = additions.actions,
+                         .publish = additions.publish};
   options.generation = served.generation;
   MILLRACE_ASSIGN_OR_RETURN(auto server, StartServer(invocation, served, &options));
   if (options.status != nullptr) {

@@ -13,6 +13,7 @@
 #include "cli/verbs.h"
 #include "millrace/runner/run_options.h"
 #include "millrace/runner/status.h"
+#include "server/server.h"
 
 namespace millrace::cli {
 
@@ -25,6 +26,7 @@ struct RunAdditions {
   std::function<void(RunStatus&)> status = nullptr;
   std::function<void(Progress&)> progress = nullptr;
   std::map<std::string, std::function<StatusOr<std::string>()>> actions = {};  // of the server
+  std::shared_ptr<server::PublishService> publish = nullptr;                   // of the server
   /// What goes on beside the pipeline, from its start to its end; given the board on which its status is published.
   std::function<std::shared_ptr<void>(const std::shared_ptr<StatusBoard>& board)> beside = nullptr;
   /// After a run that has come to its end by itself; the storage is let go of.

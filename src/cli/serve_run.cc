@@ -65,6 +65,7 @@ StatusOr<std::unique_ptr<server::Server>> StartServer(const Invocation& invocati
       return AskElsewhere(data_dir, own, has_data, request);
     };
   }
+  server.publish = run.publish;
   options->status = server.status;
   StatusOr<std::unique_ptr<server::Server>> started = server::Server::Start(server);
   if (!started.ok() && started.status().code() == StatusCode::kInvalidArgument) {

@@ -21,6 +21,7 @@ struct ServedRun {
   const std::vector<ViewDescriptor>* views = nullptr;
   RunResults* results = nullptr;                                               // null: nothing is kept
   std::map<std::string, std::function<StatusOr<std::string>()>> actions = {};  // see `ServerOptions`
+  std::shared_ptr<server::PublishService> publish = nullptr;                   // null: there is no Pub/Sub
 };
 
 /// Serves the run that `options` describe, and makes its runner publish its status. A streaming run opens a port unless

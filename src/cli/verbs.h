@@ -9,7 +9,9 @@
 #include "cli/data_directory.h"
 #include "cli/dlq.h"
 #include "cli/ledger.h"
+#include "cli/log_options.h"
 #include "cli/publish.h"
+#include "cli/serve.h"
 #include "millrace/core/options.h"
 #include "millrace/core/timestamp.h"
 #include "millrace/io/view_store.h"
@@ -92,11 +94,13 @@ struct Invocation {
   OutputOptions output;
   server::ServeOptions serve;
   ArchiveVerbOptions archive;
+  LogOptions log;
   PublishOptions publish;
   ReplayOptions replay;
   std::shared_ptr<const detail::TopologyDescription> topology;  // null for a job without one
   LedgerVerbOptions ledger;
   DlqOptions dlq;
+  PubsubOptions pubsub;
 
   std::string JobName() const { return pipeline.job_name.empty() ? program : pipeline.job_name; }
 };
@@ -123,6 +127,7 @@ StatusOr<int> DrainVerb(const Invocation& invocation);
 StatusOr<int> ReplayVerb(const Invocation& invocation, Pipeline& pipeline);
 StatusOr<int> GenerationsVerb(const Invocation& invocation, const Pipeline& pipeline);
 StatusOr<int> PublishVerb(const Invocation& invocation, const Publishing& publishing);
+StatusOr<int> ServeVerb(const Invocation& invocation);
 StatusOr<int> DescribeVerb(const Invocation& invocation, const Pipeline& pipeline);
 
 /// The views of a pipeline, in the order of its graph.

@@ -161,7 +161,22 @@ class BoundedServer final : public httplib::Server {
     const auto answer = [this, is_local](const httplib::Request& from, httplib::Response& response) {
       Fill(Answer(RequestOf(from, is_local)), response);
     };
-    Post(".*", answer);
+    // The library takes 8 KiB at most of what curl -d sends, which calls itself a form, and would make parameters of
+    // it.
+    Post(".*", [this, is_local](const httplib::Request& from, httplib::Response& response,
+                                const httplib::ContentReader& read) {
+      if (from.is_multipart_form_data()) {
+        Fill(ErrorResponse(InvalidArgumentError("a body in parts is not read; send it as it is")), response);
+        return;
+      }
+      HttpRequest request = RequestOf(from, is_local);
+      const bool whole = read([&](const char* bytes, std::size_t size) {
+        if (request.body.size() + size > options_.limits.request_bytes_max) return false;  // it was compressed
+        request.body.append(bytes, size);
+        return true;
+      });
+      if (whole) Fill(Answer(request), response);
+    });
     // Only a POST has a body that is worth reading; the connection is closed after the response.
     set_pre_routing_handler([answer](const httplib::Request& from, httplib::Response& response) {
       if (from.method == "POST") return HandlerResponse::Unhandled;

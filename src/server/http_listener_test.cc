@@ -120,6 +120,20 @@ TEST_F(HttpListenerTest, AnswersRequests) {
   EXPECT_THAT(Ask("GET /two HTTP/1.0\r\n\r\nGET /smuggled HTTP/1.0\r\n\r\n"), Not(HasSubstr("smuggled")));
 }
 
+// What `curl -d` sends says that it is a form; it is a body like any other.
+TEST_F(HttpListenerTest, TakesABodyThatCallsItselfAForm) {
+  Listen(Tcp());
+  const std::string body = "x=1&" + std::string(100'000, 'y');
+  const std::string answer =
+      Ask("POST /p HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: " +
+          std::to_string(body.size()) + "\r\n\r\n" + body);
+  EXPECT_TRUE(answer.ends_with("POST /p  " + body)) << answer.substr(0, 300);
+  EXPECT_THAT(Ask("POST /p HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+                  "Content-Length: 5\r\n\r\n--b--"),
+              AllOf(StartsWith("HTTP/1.1 400 "), HasSubstr("in parts")));
+  ExpectAlive();
+}
+
 TEST_F(HttpListenerTest, TellsAFailureOfTheHandler) {
   Listen(Tcp(), [](const HttpRequest&) -> HttpResponse { throw std::runtime_error("no such mill"); });
   EXPECT_THAT(Ask("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"),

@@ -22,6 +22,9 @@ namespace {
 constexpr int kPortThreads = 4;
 constexpr int kSocketThreads = 3;
 constexpr std::size_t kResultBytesMax = 32 << 20;
+constexpr std::size_t kPublishBodyBytesMax = 16 << 20;  // 10 MB of messages in base64
+constexpr std::string_view kPublishPrefix = "/v1/projects/";
+constexpr std::string_view kPublishSuffix = ":publish";
 constexpr Duration kStatusAgeMax = std::chrono::seconds(30);
 // A statement may take its time; the verb waits for it as long as the run lives.
 constexpr auto kAskTimeout = std::chrono::minutes(10);
@@ -62,6 +65,30 @@ StatusOr<ViewRequest> ViewRequestOf(const HttpRequest& request) {
   return result;
 }
 
+bool IsPublishPath(const std::string& path) {
+  return path.starts_with(kPublishPrefix) && path.ends_with(kPublishSuffix) &&
+         path.find("/topics/") != std::string::npos;
+}
+
+// Failures of Google's interfaces look like this.
+struct GoogleError {
+  int code = 0;
+  std::string message;
+  std::string status;
+};
+struct GoogleErrorBody {
+  GoogleError error;
+};
+
+HttpResponse GoogleErrorResponse(const Status& failure) {
+  HttpResponse response = ErrorResponse(failure);
+  response.body = json::Write(GoogleErrorBody{{.code = response.status,
+                                               .message = failure.message(),
+                                               .status = std::string(StatusCodeName(failure.code()))}}) +
+                  "\n";
+  return response;
+}
+
 }  // namespace
 
 struct Server::Impl {
@@ -87,6 +114,7 @@ struct Server::Impl {
   HttpResponse AnswerQuery(const HttpRequest& request) const;
   HttpResponse AnswerSql(const HttpRequest& request) const;
   HttpResponse AnswerExport(const HttpRequest& request) const;
+  HttpResponse AnswerPublish(const HttpRequest& request) const;
 };
 
 Status Server::Impl::Configure() {
@@ -117,8 +145,8 @@ Status Server::Impl::ListenOnSocket() {
 
 Status Server::Impl::ListenOnPort() {
   if (!address) return OkStatus();
-  const HttpListenerOptions listener{
-      .address = address->address, .port = address->port, .tls = tls, .threads = kPortThreads};
+  HttpListenerOptions listener{.address = address->address, .port = address->port, .tls = tls, .threads = kPortThreads};
+  if (options.publish != nullptr) listener.limits.request_bytes_max = kPublishBodyBytesMax;
   auto started = HttpListener::Bind(listener, [this](const HttpRequest& asked) { return Answer(asked); });
   if (!started.ok()) {
     return UnavailableError("--http=" + address->ToString() + ": " + started.status().message() +
@@ -160,14 +188,16 @@ HttpResponse Server::Impl::Answer(const HttpRequest& request) const {
   const bool is_read = request.method == "GET" || request.method == "HEAD";
   const auto action = options.actions.find(request.path);
   const bool is_action = action != options.actions.end();
-  const bool is_post = request.path == "/v1/sql" || request.path == "/v1/export" || is_action;
+  const bool is_publish = IsPublishPath(request.path);
+  const bool is_local_post = request.path == "/v1/sql" || request.path == "/v1/export" || is_action;
+  const bool is_post = is_publish || is_local_post;
   if (is_post ? request.method != "POST" : !is_read) {
     HttpResponse response = ErrorResponse(InvalidArgumentError(request.path + " does not know " + request.method));
     response.status = 405;
     response.headers["Allow"] = is_post ? "POST" : "GET, HEAD";
     return response;
   }
-  if (is_post && !request.is_local) {
+  if (is_local_post && !request.is_local) {
     return ErrorResponse(
         PermissionDeniedError(request.path + " is answered through the socket in the data directory only"));
   }
@@ -180,6 +210,7 @@ HttpResponse Server::Impl::Answer(const HttpRequest& request) const {
   }
   if (request.path == "/metrics") return TextResponse(MetricsText(CurrentStatus()), kMetricsContentType);
   if (request.path == "/healthz") return Health();
+  if (is_publish) return AnswerPublish(request);
   if (request.path == "/v1/query" || request.path == "/v1/sql" || request.path == "/v1/export") {
     return AnswerData(request);
   }
@@ -218,7 +249,21 @@ ServerStatus Server::Impl::CurrentStatus() const {
   return status;
 }
 
+HttpResponse Server::Impl::AnswerPublish(const HttpRequest& request) const {
+  if (options.publish == nullptr) {
+    return GoogleErrorResponse(NotFoundError("Pub/Sub is not served here; say --pubsub_port, or use the verb serve"));
+  }
+  // "/v1/projects/P/topics/T:publish"
+  constexpr std::size_t kVersionBytes = std::string_view("/v1/").size();
+  const std::string topic =
+      request.path.substr(kVersionBytes, request.path.size() - kVersionBytes - kPublishSuffix.size());
+  StatusOr<std::string> published = options.publish->PublishJson(topic, request.body);
+  if (!published.ok()) return GoogleErrorResponse(published.status());
+  return {.status = 200, .body = *std::move(published), .headers = {}};
+}
+
 HttpResponse Server::Impl::Health() const {
+  if (options.status == nullptr) return TextResponse("ok\n");
   const ServerStatus status = CurrentStatus();
   if (!status.run) {
     if (status.now - started_at < kStatusAgeMax) return TextResponse("starting\n");
@@ -247,8 +292,8 @@ HttpResponse Server::Impl::AnswerSql(const HttpRequest& request) const {
 
 // It writes with the rights of this process: for the local socket.
 HttpResponse Server::Impl::AnswerExport(const HttpRequest& request) const {
-  const StatusOr<std::int64_t> rows = options.data->Export(QueryValue(request, "view", ""), request.body,
-                                                            QueryValue(request, "order", "") == "none");
+  const StatusOr<std::int64_t> rows =
+      options.data->Export(QueryValue(request, "view", ""), request.body, QueryValue(request, "order", "") == "none");
   return rows.ok() ? TextResponse(std::to_string(*rows) + "\n") : ErrorResponse(rows.status());
 }
 

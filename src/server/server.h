@@ -10,6 +10,7 @@
 // | POST /v1/sql      | the local socket only: runs the body, one statement; format                             |
 // | POST /v1/export   | the local socket only: writes a view to the Parquet file that the body names            |
 // | POST ACTION       | the local socket only: what `ServerOptions::actions` adds                               |
+// | POST /v1/projects/P/topics/T:publish | publishes to the log, in Pub/Sub's JSON, where Pub/Sub is served     |
 //
 // Rows come from one generation, which the header Millrace-Generation names. A request with `generation=N` is answered
 // from that one or not at all; any other from the one that is read now, by whichever process has it.
@@ -57,6 +58,14 @@ class DataService {
   virtual void Cancel() = 0;
 };
 
+/// What takes messages of Pub/Sub. Called on several threads at once.
+class PublishService {
+ public:
+  virtual ~PublishService() = default;
+  /// `topic` is "projects/P/topics/T"; request and answer are Pub/Sub's JSON.
+  virtual StatusOr<std::string> PublishJson(const std::string& topic, const std::string& body) = 0;
+};
+
 /// What /v1/status tells.
 struct ServerStatus {
   std::string program = {};
@@ -83,8 +92,8 @@ struct ServerOptions {
   std::string folder = {};    // held by this process, for the local socket and server.json; empty: there is none
   std::string program = {};
   std::string version = {};
-  std::shared_ptr<StatusBoard> status = nullptr;
-  std::shared_ptr<DataService> data = nullptr;  // null: there is nothing to query
+  std::shared_ptr<StatusBoard> status = nullptr;  // null: nothing runs, which is healthy
+  std::shared_ptr<DataService> data = nullptr;    // null: there is nothing to query
   std::string why_no_data = "this run keeps no views";
   std::uint64_t generation = 0;  // that `data` reads
   /// Asks another process, which has the generation that is read now; nothing where this one is to answer. Called on
@@ -92,6 +101,7 @@ struct ServerOptions {
   std::function<std::optional<StatusOr<HttpResponse>>(const HttpRequest&)> elsewhere = nullptr;
   /// By path. What they give is the answer's text.
   std::map<std::string, std::function<StatusOr<std::string>()>> actions = {};
+  std::shared_ptr<PublishService> publish = nullptr;  // null: Pub/Sub is not served
 };
 
 /// Serves from `Start` to the destructor, which waits for no peer.
