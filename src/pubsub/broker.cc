@@ -18,6 +18,7 @@ constexpr auto kWakePause = std::chrono::microseconds(500);  // so that many Pub
 constexpr auto kFlushEvery = std::chrono::milliseconds(10);
 constexpr Duration kSyncEvery = std::chrono::milliseconds(50);
 constexpr Duration kKeepEvery = std::chrono::seconds(1);
+constexpr Duration kHoldEvery = std::chrono::seconds(5);  // of one subscription
 constexpr Duration kOldestEvery = std::chrono::minutes(1);
 
 std::uint64_t RandomSeed() {
@@ -59,6 +60,7 @@ StatusOr<std::unique_ptr<Broker>> Broker::Open(base::FileSystem& files, BrokerOp
   MILLRACE_RETURN_IF_ERROR(lock.status());
   broker->lock_ = *std::move(lock);
   MILLRACE_RETURN_IF_ERROR(broker->LoadAll());
+  MILLRACE_RETURN_IF_ERROR(broker->RemoveLeftovers());
   broker->delivering_ = std::jthread([&self = *broker](const std::stop_token& stop) { self.DeliverLoop(stop); });
   broker->keeping_ = std::jthread([&self = *broker](const std::stop_token& stop) { self.KeepLoop(stop); });
   return broker;
@@ -104,6 +106,27 @@ Status Broker::LoadAll() {
         options_.report(loaded.message());
         (is_snapshot ? refused_snapshots_ : refused_).emplace(name, loaded);
       }
+    }
+  }
+  return OkStatus();
+}
+
+Status Broker::RemoveLeftovers() {
+  MILLRACE_ASSIGN_OR_RETURN(const std::vector<std::string> names, files_.List(folder_));
+  for (const std::string& name : names) {
+    if (name.starts_with(kDeletedTopicPrefix)) MILLRACE_RETURN_IF_ERROR(RemoveFolder(files_, folder_ + "/" + name));
+  }
+  if (!refused_.empty() || !refused_snapshots_.empty()) return OkStatus();  // their holds are not known
+  std::set<std::string> needed;
+  for (const auto& [name, subscription] : subscriptions_) needed.insert(HoldNameOf(subscription->id()));
+  for (const auto& [name, snapshot] : snapshots_) needed.insert(HoldNameOf(snapshot.id));
+  MILLRACE_ASSIGN_OR_RETURN(const std::vector<std::string> topics, ListTopics());
+  for (const std::string& topic : topics) {
+    const StatusOr<std::vector<log::Hold>> holds = log::ListHolds(files_, log_folder_, topic);
+    if (!holds.ok()) continue;  // retention says so
+    for (const log::Hold& hold : *holds) {
+      if (!hold.name.starts_with(kHoldPrefix) || needed.contains(hold.name)) continue;
+      MILLRACE_RETURN_IF_ERROR(log::RemoveHold(files_, log_folder_, topic, hold.name));
     }
   }
   return OkStatus();
@@ -208,7 +231,8 @@ void Broker::KeepSlowly() {
   ExpireSnapshots();
   for (const auto& subscription : ListSubscriptions()) {
     if (!subscription->IsActive()) subscription->Rest();
-    if (subscription->HasTopic()) UpdateHold(subscription->id(), subscription->settings(), subscription->through());
+    if (!subscription->HasTopic() || !IsHoldDue(subscription->id())) continue;
+    UpdateHold(subscription->id(), subscription->settings(), subscription->through());
   }
 }
 
@@ -246,6 +270,15 @@ StatusOr<log::Cut> Broker::HeldBy(const SubscriptionSettings& settings, log::Cut
     cut[p] = settings.retain_acked_messages ? hold->oldest[p] : std::max(cut[p], hold->oldest[p]);
   }
   return cut;
+}
+
+bool Broker::IsHoldDue(std::uint64_t id) {
+  const std::lock_guard lock(mutex_);
+  Hold& hold = holds_[id];
+  const Duration now = clock_.Monotonic();
+  if (hold.updated_at != Duration::min() && now - hold.updated_at < kHoldEvery) return false;
+  hold.updated_at = now;
+  return true;
 }
 
 void Broker::UpdateHold(std::uint64_t id, const SubscriptionSettings& settings, log::Cut through) {

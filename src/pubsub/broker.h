@@ -69,6 +69,11 @@ struct SnapshotInfo {
   SubscriptionState state = {};
 };
 
+/// Of the folders that hold a topic while it is removed.
+inline constexpr const char* kDeletedTopicPrefix = "deleted-";
+/// Removes a folder and what is in it.
+Status RemoveFolder(base::FileSystem& files, const std::string& path);
+
 /// Thread safe.
 class Broker {
  public:
@@ -119,6 +124,7 @@ class Broker {
     log::Cut cut = {};
     log::Cut oldest = {};  // by the retention of messages
     Duration oldest_at = Duration::min();
+    Duration updated_at = Duration::min();  // by the keeper
   };
 
   std::string PathOf(std::string_view kind, const ResourceName& name) const;
@@ -129,6 +135,8 @@ class Broker {
   Status CheckHolds(const std::string& topic);
 
   Status LoadAll();
+  /// What a process that was killed has begun and not ended.
+  Status RemoveLeftovers();
   Status Load(const std::string& path, const ResourceName& name, bool is_snapshot);
   StatusOr<std::unique_ptr<RecordFeed>> FeedOf(SubscriptionState* state);
   StatusOr<log::Cut> EndOf(const std::string& topic, const log::LogReader& reader);
@@ -136,6 +144,7 @@ class Broker {
   StatusOr<log::Cut> HeldBy(const SubscriptionSettings& settings, log::Cut through, Hold* hold);
   void UpdateHold(std::uint64_t id, const SubscriptionSettings& settings, log::Cut through);
   void HoldForSeek(const Subscription& subscription, const SubscriptionState& target);
+  bool IsHoldDue(std::uint64_t id);
   void RemoveHold(std::uint64_t id, const SubscriptionSettings& settings);
 
   void WakeTopic(const std::string& topic);

@@ -13,16 +13,15 @@ namespace {
 
 constexpr std::uint64_t kSettingsBytesMax = std::uint64_t{1} << 16;
 
-// A folder and what is in it.
-Status RemoveAll(base::FileSystem& files, const std::string& path) {
+}  // namespace
+
+Status RemoveFolder(base::FileSystem& files, const std::string& path) {
   const StatusOr<std::vector<std::string>> names = files.List(path);
   if (names.ok()) {
-    for (const std::string& name : *names) MILLRACE_RETURN_IF_ERROR(RemoveAll(files, path + "/" + name));
+    for (const std::string& name : *names) MILLRACE_RETURN_IF_ERROR(RemoveFolder(files, path + "/" + name));
   }
   return files.Remove(path);
 }
-
-}  // namespace
 
 std::string Broker::TopicSettingsPath(const std::string& topic) const { return folder_ + "/topics/" + topic + ".json"; }
 
@@ -105,11 +104,11 @@ Status Broker::DeleteTopic(const std::string& topic) {
     topics_.erase(topic);
     settings_.erase(topic);
   }
-  const std::string away = folder_ + "/deleted-" + std::to_string(metadata.id);
+  const std::string away = folder_ + "/" + kDeletedTopicPrefix + std::to_string(metadata.id);
   MILLRACE_RETURN_IF_ERROR(files_.Rename(folder, away));
   MILLRACE_RETURN_IF_ERROR(files_.SyncFolder(log_folder_));
   writer->reset();
-  MILLRACE_RETURN_IF_ERROR(RemoveAll(files_, away));
+  MILLRACE_RETURN_IF_ERROR(RemoveFolder(files_, away));
   const Status removed = files_.Remove(TopicSettingsPath(topic));
   return removed.code() == StatusCode::kNotFound ? OkStatus() : removed;
 }

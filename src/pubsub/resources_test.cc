@@ -125,6 +125,41 @@ TEST_F(ResourcesTest, DeletesTopicsThatNobodyElseNeeds) {
   EXPECT_EQ(Delete(kSubscription).error_code(), grpc::StatusCode::NOT_FOUND);
 }
 
+TEST_F(ResourcesTest, RemovesWhatAKilledServerHasLeft) {
+  CreateBoth();
+  server_.reset();
+  base::FileSystem& files = base::PosixFileSystem();
+  const std::string log_folder = folder_ + "/log";
+  const log::Hold orphan{.name = "pubsub-0123456789abcdef", .next_offsets = {0, 0}};
+  ASSERT_TRUE(log::SetHold(files, log_folder, "clicks", orphan).ok());
+  ASSERT_TRUE(log::SetHold(files, log_folder, "clicks", {.name = "run", .next_offsets = {0, 0}}).ok());
+  ASSERT_TRUE(files.CreateFolders(folder_ + "/pubsub/deleted-7/0").ok());
+  Start();
+  const auto holds = log::ListHolds(files, log_folder, "clicks");
+  ASSERT_TRUE(holds.ok()) << holds.status();
+  ASSERT_THAT(*holds, SizeIs(2));
+  EXPECT_NE((*holds)[0].name, orphan.name);
+  EXPECT_EQ((*holds)[1].name, "run");
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/pubsub/deleted-7"));
+}
+
+TEST_F(ResourcesTest, DamagedSubscriptionsAreRefusedByName) {
+  CreateBoth();
+  ASSERT_TRUE(Create(SubscriptionOf("projects/p/subscriptions/other")).ok());
+  server_.reset();
+  std::filesystem::resize_file(folder_ + "/pubsub/subscriptions/p/s", 20);
+  ::testing::internal::CaptureStderr();
+  Start();
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+              HasSubstr("/pubsub/subscriptions/p/s is damaged at position 0"));
+  api::PullResponse response;
+  EXPECT_EQ(Pull(1, &response).error_code(), grpc::StatusCode::DATA_LOSS);
+  EXPECT_TRUE(Pull(1, &response, false, "projects/p/subscriptions/other").ok());
+  EXPECT_EQ(Create(SubscriptionOf(kSubscription)).error_code(), grpc::StatusCode::ALREADY_EXISTS);
+  ASSERT_TRUE(Delete(kSubscription).ok());
+  EXPECT_TRUE(Create(SubscriptionOf(kSubscription)).ok());
+}
+
 TEST_F(ResourcesTest, DetachesSubscriptions) {
   CreateBoth();
   PublishData({"1"});
