@@ -166,7 +166,8 @@ StatusOr<int> CheckpointsVerb(const Invocation& invocation) {
     return UsageError("say where the checkpoints are: " + invocation.program + " checkpoints " + arguments[0] +
                       " --data_dir=DIR");
   }
-  MILLRACE_ASSIGN_OR_RETURN(const std::string folder, CheckpointFolderOf(invocation.pipeline.data_dir));
+  MILLRACE_ASSIGN_OR_RETURN(const std::string folder,
+                            CheckpointFolderOf(invocation.pipeline.data_dir, invocation.output.generation));
   return lists ? List(invocation, folder) : Inspect(invocation, folder);
 }
 

@@ -337,11 +337,15 @@ Status DataDirectory::FinishRunning(Timestamp now) {
   return MakeCurrent("streaming", now, true);
 }
 
-StatusOr<std::string> CheckpointFolderOf(const std::string& path) {
+StatusOr<std::string> CheckpointFolderOf(const std::string& path, const std::optional<std::uint64_t>& generation) {
   MILLRACE_ASSIGN_OR_RETURN(const DirectoryManifest manifest, ReadDirectoryManifest(path));
-  const std::uint64_t generation = manifest.running ? manifest.running->generation : manifest.generation;
-  if (generation == 0) return NotFoundError("there are no checkpoints in " + path + ": no run has begun there");
-  return GenerationFolder(path, generation) + "/checkpoints";
+  const std::uint64_t chosen =
+      generation.value_or(manifest.running ? manifest.running->generation : manifest.generation);
+  if (chosen == 0) return NotFoundError("there are no checkpoints in " + path + ": no run has begun there");
+  if (!manifest.Mentions(chosen)) {
+    return NotFoundError("there is no generation " + std::to_string(chosen) + " in " + path);
+  }
+  return GenerationFolder(path, chosen) + "/checkpoints";
 }
 
 }  // namespace millrace::cli

@@ -119,8 +119,9 @@ class DataDirectory {
   DirectoryManifest manifest_;
 };
 
-/// Where the checkpoints are of the run that can be resumed, or else of the one that gave the results; read without
-/// taking the directory. NOT_FOUND when there is no data directory or no run in it yet.
-StatusOr<std::string> CheckpointFolderOf(const std::string& path);
+/// Where the checkpoints are of that generation, or of the run that can be resumed, or else of the one that gave the
+/// results; read without taking the directory. NOT_FOUND when there is no data directory or no run in it yet.
+StatusOr<std::string> CheckpointFolderOf(const std::string& path,
+                                         const std::optional<std::uint64_t>& generation = std::nullopt);
 
 }  // namespace millrace::cli

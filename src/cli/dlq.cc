@@ -132,7 +132,8 @@ StatusOr<int> Discard(const Invocation& invocation, const std::vector<std::strin
 
 StatusOr<Letters> Letters::Open(const Invocation& invocation) {
   Letters letters(invocation);
-  MILLRACE_ASSIGN_OR_RETURN(const std::string checkpoints, CheckpointFolderOf(invocation.pipeline.data_dir));
+  MILLRACE_ASSIGN_OR_RETURN(const std::string checkpoints,
+                            CheckpointFolderOf(invocation.pipeline.data_dir, invocation.output.generation));
   letters.folder_ = checkpoints.substr(0, checkpoints.rfind('/'));
   const std::size_t dash = letters.folder_.rfind('-');
   const char* begin = letters.folder_.data() + dash + 1;
@@ -146,8 +147,9 @@ StatusOr<std::string> Letters::Query(const std::string& sql, const std::string& 
   std::ostringstream answer;
   MILLRACE_ASSIGN_OR_RETURN(const bool answered, PrintAnswerOfRun(*invocation_, request, answer));
   if (answered) return std::move(answer).str();
-  MILLRACE_ASSIGN_OR_RETURN(const DataDirectory directory,
-                            DataDirectory::OpenForStatus(invocation_->pipeline.data_dir, ThisProcess(*invocation_)));
+  MILLRACE_ASSIGN_OR_RETURN(
+      const DataDirectory directory,
+      DataDirectory::OpenGeneration(invocation_->pipeline.data_dir, ThisProcess(*invocation_), generation_));
   MILLRACE_ASSIGN_OR_RETURN(const bool exists, base::PosixFileSystem().Exists(WarehousePath(folder_)));
   if (!exists) return NotFoundError("there are no dead letters in " + folder_ + ": its run has kept nothing yet");
   MILLRACE_ASSIGN_OR_RETURN(columnar::Connection connection, OpenWarehouseOf(*invocation_, folder_));

@@ -191,8 +191,8 @@ Status KeepLedger(const std::string& generation_folder, const PipelineResult& re
   return base::ReplaceFile(base::PosixFileSystem(), generation_folder + kLedgerFileName, json::Write(file) + "\n");
 }
 
-StatusOr<Ledger> ReadLedgerOf(const std::string& data_dir) {
-  MILLRACE_ASSIGN_OR_RETURN(const std::string checkpoints, CheckpointFolderOf(data_dir));
+StatusOr<Ledger> ReadLedgerOf(const std::string& data_dir, const std::optional<std::uint64_t>& generation) {
+  MILLRACE_ASSIGN_OR_RETURN(const std::string checkpoints, CheckpointFolderOf(data_dir, generation));
   MILLRACE_ASSIGN_OR_RETURN(std::optional<Ledger> newest, ReadNewest(checkpoints));
   if (newest) return *std::move(newest);
   const std::string path = checkpoints.substr(0, checkpoints.rfind('/')) + kLedgerFileName;
@@ -208,7 +208,8 @@ StatusOr<int> LedgerVerb(const Invocation& invocation) {
   if (invocation.pipeline.data_dir.empty()) {
     return UsageError("say where the ledger is: " + invocation.program + " ledger --data_dir=DIR");
   }
-  MILLRACE_ASSIGN_OR_RETURN(const Ledger ledger, ReadLedgerOf(invocation.pipeline.data_dir));
+  MILLRACE_ASSIGN_OR_RETURN(const Ledger ledger,
+                            ReadLedgerOf(invocation.pipeline.data_dir, invocation.output.generation));
   const LedgerEpoch* chosen = nullptr;
   if (invocation.ledger.epoch) {
     for (const LedgerEpoch& epoch : ledger.epochs) {

@@ -25,8 +25,8 @@ struct LedgerVerbOptions {
 /// checkpoints has it there.
 Status KeepLedger(const std::string& generation_folder, const PipelineResult& result);
 
-/// What the run that can be resumed, or else the one that gave the results, has noted: of its newest checkpoint, or at
-/// its end. Takes no lock. NOT_FOUND where there is nothing yet.
-StatusOr<Ledger> ReadLedgerOf(const std::string& data_dir);
+/// What that generation, or the run that can be resumed, or else the one that gave the results, has noted: of its
+/// newest checkpoint, or at its end. Takes no lock. NOT_FOUND where there is nothing yet.
+StatusOr<Ledger> ReadLedgerOf(const std::string& data_dir, const std::optional<std::uint64_t>& generation);
 
 }  // namespace millrace::cli

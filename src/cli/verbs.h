@@ -41,7 +41,8 @@ struct OutputOptions {
       {"snapshot", "stop: copy the run's last checkpoint to this folder, to begin from it later"},
       {"close_windows", "drain: let the open windows fire, as if the input had ended; the run is then done"},
       {"timeout", "stop, drain and replay wait: how long to wait"},
-      {"generation", "query, sql, export, status and stop: this generation, not the one that is read"},
+      {"generation",
+       "query, sql, export, status, stop, checkpoints, ledger and dlq: this generation, not the one that is read"},
   };
 };
 
