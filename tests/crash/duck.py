@@ -1,7 +1,9 @@
-"""DuckDB in this process, through the library that tools/setup fetched: for what a test asks of files."""
+"""DuckDB in this process, through the library that tools/setup fetched: for what a test asks of files. As a program it
+prints the rows of the last of the statements that it is given."""
 
 import ctypes
 import pathlib
+import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -47,3 +49,8 @@ class Duck:
         text = ctypes.string_at(pointer).decode()
         self._library.duckdb_free(pointer)
         return text
+
+
+if __name__ == "__main__":
+    for row in Duck().query(sys.argv[1]):
+        print(*row, sep=",")
