@@ -1,6 +1,7 @@
 #include "cli/run_storage.h"
 
 #include <chrono>
+#include <iostream>
 #include <utility>
 
 #include "base/clock.h"
@@ -22,13 +23,17 @@ Duration CheckpointInterval(const PipelineOptions& options) {
 
 // The generation of a run with checkpoints. A snapshot is begun from where there is no checkpoint to go on from; it
 // becomes the generation's own first checkpoint, with its views.
-StatusOr<GenerationOfRun> ResumeOrBegin(const PipelineOptions& options, DataDirectory& directory) {
+StatusOr<GenerationOfRun> ResumeOrBegin(const Invocation& invocation, DataDirectory& directory) {
+  const PipelineOptions& options = invocation.pipeline;
   if (options.from_snapshot.empty()) return directory.ResumeOrBeginGeneration(options.fresh);
   const std::optional<RunningGeneration>& running = directory.manifest().running;
   if (running && !options.fresh) {
     const std::string folder = CheckpointsPath(directory.FolderOf(running->generation));
     MILLRACE_ASSIGN_OR_RETURN(const auto listed, storage::ListCheckpoints(base::PosixFileSystem(), folder));
-    if (!listed.empty()) return directory.ResumeOrBeginGeneration(false);
+    if (!listed.empty()) {
+      std::cerr << invocation.program << ": the run goes on from its own checkpoint; --from_snapshot is not used\n";
+      return directory.ResumeOrBeginGeneration(false);
+    }
   }
   const std::string& snapshot = options.from_snapshot;
   MILLRACE_ASSIGN_OR_RETURN(const storage::CheckpointManifest checkpoint, ReadRunSnapshot(snapshot));
@@ -66,7 +71,7 @@ StatusOr<RunStorage> OpenRunStorage(const Invocation& invocation, const std::vec
                             DataDirectory::OpenForRun(options.data_dir, ThisProcess(invocation), invocation.JobName()));
   MILLRACE_RETURN_IF_ERROR(directory.NoteTopology(options.topology));
   if (has_checkpoints) {
-    MILLRACE_ASSIGN_OR_RETURN(storage.resumable, ResumeOrBegin(options, directory));
+    MILLRACE_ASSIGN_OR_RETURN(storage.resumable, ResumeOrBegin(invocation, directory));
   } else {
     MILLRACE_RETURN_IF_ERROR(directory.BeginGeneration(options.fresh).status());
   }
