@@ -10,7 +10,8 @@ set(MILLRACE_IO_ROOMS "" CACHE INTERNAL "rooms below src/io")
 # rooms' own tests and these topics, which are deterministic, under the sanitizers; the laws, the examples and the
 # benchmarks in release. The rest of each build is the target `more_tests`, its tests have the label `more`, and
 # `make test-long` runs them.
-set(MILLRACE_SANITIZED_TOPICS pipeline_test semantics_test schema_test mistakes_test connectors_test docs_test)
+set(MILLRACE_SANITIZED_TOPICS pipeline_test semantics_test sessions_test processing_time_test ledger_test dlq_test schema_test
+  mistakes_test connectors_test docs_test)
 set(MILLRACE_RELEASE_TOPICS laws_test)
 add_custom_target(more_tests)
 
