@@ -116,10 +116,27 @@ DelayStats Merged(DelayStats into, const DelayStats& from) {
   return into;
 }
 
+EnrichedFlight Late(std::int32_t minutes, const std::string& state) {
+  EnrichedFlight enriched;
+  enriched.flight.delay = minutes;
+  enriched.state = state;
+  return enriched;
+}
+
 TEST(DelayStatsTest, DelayedIsFifteenMinutesOrMore) {
-  EXPECT_EQ(Text(StatsOf({{14, 100}, {15, 200}, {-3, 50}})),
+  const auto delay = [](std::int32_t minutes, std::int32_t distance) {
+    return Delay{minutes, distance, 0, DelayedRule().Holds(Late(minutes, "TX"))};
+  };
+  EXPECT_EQ(Text(StatsOf({delay(14, 100), delay(15, 200), delay(-3, 50)})),
             R"({"flights":3,"delayed":1,"delay_sum":26,"delay_max":15,"distance_sum":350})");
-  EXPECT_EQ(StatsOf({{-7, 1}, {-3, 1}}).delay_max, -3) << "all were early";
+  EXPECT_EQ(StatsOf({delay(-7, 1), delay(-3, 1)}).delay_max, -3) << "all were early";
+}
+
+TEST(DelayStatsTest, AStateMayHaveALimitOfItsOwn) {
+  const DelayedRule rule{.state = "IL", .minutes_in_state = 20};
+  for (const auto& [state, minutes, delayed] : {std::tuple("IL", 19, false), {"IL", 20, true}, {"TX", 15, true}}) {
+    EXPECT_EQ(rule.Holds(Late(minutes, state)), delayed) << state << minutes;
+  }
 }
 
 TEST(DelayStatsTest, MergingIsAssociativeAndCommutativeWithAnIdentity) {
@@ -127,7 +144,9 @@ TEST(DelayStatsTest, MergingIsAssociativeAndCommutativeWithAnIdentity) {
   const auto delays = [&random] {
     std::vector<Delay> some(random() % 6);
     for (Delay& delay : some) {
-      delay = {static_cast<std::int32_t>(random() % 1561) - 120, static_cast<std::int32_t>(random() % 5000) + 1};
+      delay.minutes = static_cast<std::int32_t>(random() % 1561) - 120;
+      delay.distance = static_cast<std::int32_t>(random() % 5000) + 1;
+      delay.delayed = delay.minutes >= DelayedRule::kMinutes;
     }
     return some;
   };

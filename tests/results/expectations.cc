@@ -76,7 +76,7 @@ void ExpectAll(const ProgramOptions& options, const std::string& folder) {
   EXPECT_EQ(stored.letters, letters);
   std::vector<std::string> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) files.push_back(entry.path().filename());
-  EXPECT_THAT(files, ::testing::UnorderedElementsAre("checkpoint", "warehouse.duckdb", "views"));
+  EXPECT_THAT(files, ::testing::UnorderedElementsAre("lock", "checkpoint", "warehouse.duckdb", "views"));
   EXPECT_FALSE(std::filesystem::exists(folder + "/views/epoch"));
 }
 
