@@ -156,6 +156,7 @@ void Worker::Loop() {
     if (status_wanted_.load(std::memory_order_relaxed)) TellStatus();
     if (idle && !received && !graph_.done()) WaitForWork();
   }
+  TellWhereItReads(Timestamp::Max());  // nobody waits for it any more
 }
 
 ReadOperator::State Worker::ReadSources() {
