@@ -121,7 +121,15 @@ Timestamp ReadOperator::ResumeAt() const {
   return first;
 }
 
-// The next restriction to read, in turn; a bounded one is claimed only when none is in hand.
+Timestamp ReadOperator::ReadableLow(Timestamp now) const {
+  Timestamp low = Timestamp::Max();
+  for (const auto& active : active_) {
+    if (active->resume_at <= now) low = std::min(low, active->Low());
+  }
+  return low;
+}
+
+// The next restriction to read; a bounded one is claimed only when none is in hand.
 ReadOperator::Active* ReadOperator::Next(Timestamp now) {
   while (true) {
     if (Active* next = NextInHand(now)) return next;

@@ -47,6 +47,9 @@ class ReadOperator final : public detail::Operator, private detail::SourceSink {
   Timestamp Watermark() const;
   /// When a waiting source wants to be called again.
   Timestamp ResumeAt() const;
+  /// Of the restrictions in hand that have something to read now: no element of them is older. The end of time if none
+  /// has.
+  Timestamp ReadableLow(Timestamp now) const;
   /// What is still to be read of the restrictions in hand; the least event time of each is what is known by now.
   std::vector<Restriction> Unfinished() const;
   /// The restrictions in hand, for people.

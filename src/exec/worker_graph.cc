@@ -351,6 +351,16 @@ bool WorkerGraph::done() const {
   });
 }
 
+Timestamp WorkerGraph::SourceReadableLow() const {
+  Timestamp low = Timestamp::Max();
+  for (const int source : sources_) {
+    Node& node = *nodes_[static_cast<std::size_t>(source)];
+    if (node.source_state == ReadOperator::State::kDone || !MayRun(node)) continue;
+    low = std::min(low, node.source().ReadableLow(environment_.processing_time()));
+  }
+  return low;
+}
+
 Timestamp WorkerGraph::SourceWatermark() const {
   Timestamp low = Timestamp::Max();
   for (const int source : sources_) low = std::min(low, nodes_[static_cast<std::size_t>(source)]->output_watermark);

@@ -115,6 +115,8 @@ class WorkerGraph {
   Timestamp NextProcessingTime() const;
   /// When a source that waits wants to run again.
   Timestamp SourceResumeAt() const;
+  /// Of what the sources could read now: no element is older. The end of time where there is nothing.
+  Timestamp SourceReadableLow() const;
 
   // A barrier: no source reads until it is over. For each exchange, in order, every worker calls `Settle`, waits until
   // all have, and receives what has come; then `Settle(nodes)` and `Save`.

@@ -156,30 +156,32 @@ void Worker::Loop() {
     if (status_wanted_.load(std::memory_order_relaxed)) TellStatus();
     if (idle && !received && !graph_.done()) WaitForWork();
   }
-  TellWhereItReads(Timestamp::Max());  // nobody waits for it any more
+  TellOthers(Timestamp::Max());  // nobody waits for it any more
 }
 
 ReadOperator::State Worker::ReadSources() {
   if (reading_ends()) return graph_.RunSource();
-  const Timestamp before = graph_.SourceWatermark();
-  TellWhereItReads(before);
+  const Timestamp before = TellWhereItReads();
   if ((shared_.pace.limits() && !shared_.pace.MayRead()) || IsAhead(before)) return ReadOperator::State::kWaiting;
   const std::int64_t elements = graph_.elements_read();
   const ReadOperator::State state = graph_.RunSource();
   if (shared_.pace.limits()) shared_.pace.Count(graph_.elements_read() - elements);
-  has_more_ = state == ReadOperator::State::kMore;
-  const Timestamp after = graph_.SourceWatermark();
-  TellWhereItReads(after);
-  if (before > Timestamp::Min() && after < Timestamp::Max()) {
+  const Timestamp after = TellWhereItReads();
+  if (before > Timestamp::Min() && after > before && after < Timestamp::Max()) {
     bundle_span_ += (after - before - bundle_span_) / kSpanWeight;
   }
   return state;
 }
 
-void Worker::TellWhereItReads(Timestamp watermark) {
-  const bool is_known = has_more_ && watermark > Timestamp::Min();
-  const Timestamp at = is_known ? watermark : Timestamp::Max();
-  shared_.reading_at[static_cast<std::size_t>(index_)]->store(at.micros(), std::memory_order_relaxed);
+// For the others: from where on it has something to read; the end of time where it has nothing or does not know.
+Timestamp Worker::TellWhereItReads() {
+  const Timestamp low = graph_.SourceReadableLow();
+  TellOthers(low > Timestamp::Min() ? low : Timestamp::Max());
+  return low;
+}
+
+void Worker::TellOthers(Timestamp reading_at) {
+  shared_.reading_at[static_cast<std::size_t>(index_)]->store(reading_at.micros(), std::memory_order_relaxed);
 }
 
 // Whether another worker has still to read what is older by some bundles. What is read too early waits in open windows.
@@ -193,7 +195,7 @@ bool Worker::IsAhead(Timestamp own) const {
 }
 
 void Worker::WaitForWork() {
-  const bool may_read = shared_.pace.MayRead() && !IsAhead(graph_.SourceWatermark());
+  const bool may_read = shared_.pace.MayRead() && !IsAhead(graph_.SourceReadableLow());
   const Timestamp source = may_read ? graph_.SourceResumeAt() : Timestamp::Max();
   const Timestamp next = std::min(source, graph_.NextProcessingTime());
   const Duration left = next - shared_.clock();

@@ -103,7 +103,8 @@ class Worker final : private exec::WorkerEnvironment {
   bool Meet();
   void FinalizeRead();
   exec::ReadOperator::State ReadSources();
-  void TellWhereItReads(Timestamp watermark);
+  Timestamp TellWhereItReads();
+  void TellOthers(Timestamp reading_at);
   bool IsAhead(Timestamp own) const;
   bool Receive(int first_node, int at_most);
   void TellStatus();
@@ -120,7 +121,6 @@ class Worker final : private exec::WorkerEnvironment {
   std::mutex status_mutex_;
   exec::WorkerStatus status_;  // guarded by it
   std::atomic<std::int64_t> source_watermark_{Timestamp::Min().micros()};
-  bool has_more_ = false;    // the last bundle was not the end of what there is to read
   Duration bundle_span_{0};  // by how much event time a bundle advances, about
   exec::WorkerGraph graph_;
 };
