@@ -24,7 +24,7 @@ std::optional<server::HttpResponse> AskGeneration(const std::string& data_dir, s
 StatusOr<std::optional<server::HttpResponse>> AskReadGeneration(const std::string& data_dir,
                                                                 const server::HttpRequest& request) {
   MILLRACE_ASSIGN_OR_RETURN(const DirectoryManifest manifest, ReadDirectoryManifest(data_dir));
-  const std::uint64_t generation = manifest.running ? manifest.running->generation : manifest.generation;
+  const std::uint64_t generation = manifest.generation_in_use();
   if (generation > 0) return AskGeneration(data_dir, generation, request);
   StatusOr<server::HttpResponse> response = server::AskServer(data_dir, request);
   if (!response.ok()) return std::optional<server::HttpResponse>();

@@ -136,7 +136,7 @@ StatusOr<DataDirectory> DataDirectory::OpenForStatus(const std::string& path, co
   if (!exists) return NoDirectory(path, holder);
   if (DirectoryLock::HolderOf(path)) return DirectoryLock::HeldError(path);
   MILLRACE_ASSIGN_OR_RETURN(DirectoryManifest manifest, ReadDirectoryManifest(path));
-  const std::uint64_t generation = manifest.running ? manifest.running->generation : manifest.generation;
+  const std::uint64_t generation = manifest.generation_in_use();
   if (generation > 0) return OpenGeneration(path, holder, generation);
   DataDirectory directory(path);
   directory.manifest_ = std::move(manifest);
@@ -339,8 +339,7 @@ Status DataDirectory::FinishRunning(Timestamp now) {
 
 StatusOr<std::string> CheckpointFolderOf(const std::string& path, const std::optional<std::uint64_t>& generation) {
   MILLRACE_ASSIGN_OR_RETURN(const DirectoryManifest manifest, ReadDirectoryManifest(path));
-  const std::uint64_t chosen =
-      generation.value_or(manifest.running ? manifest.running->generation : manifest.generation);
+  const std::uint64_t chosen = generation.value_or(manifest.generation_in_use());
   if (chosen == 0) return NotFoundError("there are no checkpoints in " + path + ": no run has begun there");
   if (!manifest.Mentions(chosen)) {
     return NotFoundError("there is no generation " + std::to_string(chosen) + " in " + path);

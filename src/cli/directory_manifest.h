@@ -60,6 +60,8 @@ struct DirectoryManifest {
   std::vector<BesideGeneration> beside;
 
   std::uint64_t next_generation() const;
+  /// What `run` goes on with, or else what is read; 0: neither.
+  std::uint64_t generation_in_use() const { return running ? running->generation : generation; }
   /// Null if there is none of that number beside.
   BesideGeneration* FindBeside(std::uint64_t number);
   const BesideGeneration* FindBeside(std::uint64_t number) const;

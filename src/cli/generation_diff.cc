@@ -6,7 +6,6 @@
 #include <cctype>
 #include <filesystem>
 #include <system_error>
-#include <thread>
 #include <utility>
 #include <variant>
 
@@ -15,6 +14,7 @@
 #include "cli/row_writer.h"
 #include "cli/run_results.h"
 #include "cli/sql_rows.h"
+#include "cli/warehouse.h"
 #include "columnar/view_columns.h"
 
 namespace millrace::cli {
@@ -60,11 +60,6 @@ ViewSource SourceOf(const Pipeline& pipeline, const std::string& view_name) {
     source.has_key = source.has_key && is_kv && element->schema->fields().at(0).type == view_key;
   }
   return source;
-}
-
-int ThreadsOf(const Invocation& invocation) {
-  if (invocation.pipeline.threads > 0) return invocation.pipeline.threads;
-  return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
 }
 
 // The statements of an SQL text: parts between semicolons that are neither in a text, a name or a comment.
@@ -180,7 +175,7 @@ StatusOr<GenerationDiff> GenerationDiff::Compare(const Invocation& invocation, c
   }
   MILLRACE_ASSIGN_OR_RETURN(const columnar::Database database,
                             columnar::Database::Open({.path = diff.folder_ + "/compare.duckdb",
-                                                      .threads = ThreadsOf(invocation),
+                                                      .threads = WarehouseThreads(invocation),
                                                       .memory_limit_mib = kMemoryMib}));
   MILLRACE_ASSIGN_OR_RETURN(diff.connection_, database.Connect());
   for (const char* schema : {"diff", "late", "old", "new"}) {

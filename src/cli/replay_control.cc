@@ -10,6 +10,7 @@
 #include "base/status_macros.h"
 #include "cli/generation_diff.h"
 #include "cli/generations.h"
+#include "io/log/log_partition.h"
 
 namespace millrace::cli {
 
@@ -64,12 +65,11 @@ void ReplayControl::AddTo(RunStatus& status) {
   bool is_known = false;
   for (const SourceStatus& source : status.sources) {
     for (const PartitionStatus& partition : source.partitions) {
-      const std::size_t slash = partition.partition.rfind('/');
-      if (slash == std::string::npos || partition.partition.substr(0, slash) != invocation_.pipeline.topic) continue;
-      const auto number = static_cast<std::size_t>(std::stoul(partition.partition.substr(slash + 1)));
-      if (number >= cut_.size()) continue;
+      const auto number = detail::PartitionOf(partition.partition, invocation_.pipeline.topic);
+      if (!number || *number < 0 || static_cast<std::size_t>(*number) >= cut_.size()) continue;
       is_known = true;
-      if (!partition.done) left += std::max<std::int64_t>(0, cut_[number] - partition.position);
+      const std::int64_t end = cut_[static_cast<std::size_t>(*number)];
+      if (!partition.done) left += std::max<std::int64_t>(0, end - partition.position);
     }
   }
   const std::lock_guard lock(mutex_);

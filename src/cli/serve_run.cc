@@ -22,7 +22,7 @@ std::optional<StatusOr<server::HttpResponse>> AskElsewhere(const std::string& da
                                                            bool has_data, const server::HttpRequest& request) {
   const StatusOr<DirectoryManifest> manifest = ReadDirectoryManifest(data_dir);
   if (!manifest.ok()) return StatusOr<server::HttpResponse>(manifest.status());
-  const std::uint64_t read = manifest->running ? manifest->running->generation : manifest->generation;
+  const std::uint64_t read = manifest->generation_in_use();
   if (read == own || manifest->FindBeside(own) == nullptr) return std::nullopt;
   if (std::optional<server::HttpResponse> answer = AskGeneration(data_dir, read, request)) return *std::move(answer);
   if (!has_data) return std::nullopt;

@@ -52,7 +52,7 @@ StatusOr<DirectoryStatus> StatusOf(const DataDirectory& directory) {
                          .mode = manifest.mode,
                          .written_at = manifest.written_at,
                          .resumable = manifest.running};
-  const std::uint64_t generation = manifest.running ? manifest.running->generation : manifest.generation;
+  const std::uint64_t generation = manifest.generation_in_use();
   MILLRACE_ASSIGN_OR_RETURN(
       const std::optional<storage::CheckpointManifest> checkpoint,
       storage::LatestCheckpoint(base::PosixFileSystem(), directory.FolderOf(generation) + "/checkpoints"));

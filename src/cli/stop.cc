@@ -63,7 +63,7 @@ Status Snapshot(const Invocation& invocation, const std::string& to) {
   MILLRACE_ASSIGN_OR_RETURN(const DataDirectory directory,
                             DataDirectory::OpenForStatus(invocation.pipeline.data_dir, ThisProcess(invocation)));
   const DirectoryManifest& manifest = directory.manifest();
-  const std::uint64_t generation = manifest.running ? manifest.running->generation : manifest.generation;
+  const std::uint64_t generation = manifest.generation_in_use();
   MILLRACE_ASSIGN_OR_RETURN(const storage::CheckpointManifest checkpoint,
                             SaveRunSnapshot(directory.FolderOf(generation), to));
   std::cout << "snapshot of checkpoint " << checkpoint.epoch << " in " << to

@@ -28,20 +28,23 @@ std::size_t MemoryMib() {
 
 }  // namespace
 
+int WarehouseThreads(const Invocation& invocation) {
+  if (invocation.pipeline.threads > 0) return invocation.pipeline.threads;
+  return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+}
+
 StatusOr<columnar::Connection> OpenWarehouse(const Invocation& invocation, const DataDirectory& directory) {
   return OpenWarehouseOf(invocation, directory.ReadFolder());
 }
 
 StatusOr<columnar::Connection> OpenWarehouseOf(const Invocation& invocation, const std::string& generation_folder) {
   const std::string& temp = invocation.pipeline.temp_location;
-  const auto cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  MILLRACE_ASSIGN_OR_RETURN(
-      const columnar::Database database,
-      columnar::Database::Open({.path = WarehousePath(generation_folder),
-                                .threads = invocation.pipeline.threads > 0 ? invocation.pipeline.threads : cores,
-                                .memory_limit_mib = MemoryMib(),
-                                .temp_directory = temp.empty() ? temp : temp + "/duckdb",
-                                .is_read_only = true}));
+  MILLRACE_ASSIGN_OR_RETURN(const columnar::Database database,
+                            columnar::Database::Open({.path = WarehousePath(generation_folder),
+                                                      .threads = WarehouseThreads(invocation),
+                                                      .memory_limit_mib = MemoryMib(),
+                                                      .temp_directory = temp.empty() ? temp : temp + "/duckdb",
+                                                      .is_read_only = true}));
   return database.Connect();
 }
 

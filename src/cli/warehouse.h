@@ -8,6 +8,9 @@
 
 namespace millrace::cli {
 
+/// The threads of a query: --threads, or one per core.
+int WarehouseThreads(const Invocation& invocation);
+
 /// The same of a generation's folder. The directory is held.
 StatusOr<columnar::Connection> OpenWarehouseOf(const Invocation& invocation, const std::string& generation_folder);
 

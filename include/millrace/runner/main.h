@@ -38,26 +38,13 @@ class JobDefinition {
   virtual Status Build(Pipeline& pipeline, const PipelineOptions& options) = 0;
 };
 
-struct NoOptions {};
+using NoOptions = NoTopologyOptions;
 
+// A job's parameters behind the pipeline are those of a topology's logic behind the records.
 template <class... P>
 struct BuildOptions;
-template <>
-struct BuildOptions<Pipeline&> {
-  using Options = NoOptions;
-};
-template <>
-struct BuildOptions<Pipeline&, const PipelineOptions&> {
-  using Options = NoOptions;
-};
-template <class O>
-struct BuildOptions<Pipeline&, const O&> {
-  using Options = O;
-};
-template <class O>
-struct BuildOptions<Pipeline&, const O&, const PipelineOptions&> {
-  using Options = O;
-};
+template <class... P>
+struct BuildOptions<Pipeline&, P...> : LogicParameters<P...> {};
 
 template <class F>
 struct BuildSignature : BuildSignature<decltype(&F::operator())> {};
@@ -93,8 +80,7 @@ class TypedJob final : public JobDefinition {
   explicit TypedJob(F build) : build_(std::move(build)) {}
 
   void AddOptions(OptionParser& parser) override {
-    if constexpr (!std::is_same_v<Options, NoOptions> && !std::is_same_v<Options, NoTopologyOptions>)
-      parser.Add("Options of this program", &options_);
+    if constexpr (!std::is_same_v<Options, NoOptions>) parser.Add("Options of this program", &options_);
   }
   Status Build(Pipeline& pipeline, const PipelineOptions& options) override {
     if constexpr (std::is_void_v<typename BuildSignature<F>::Result>) {

@@ -161,20 +161,22 @@ void Worker::Loop() {
 
 ReadOperator::State Worker::ReadSources() {
   if (reading_ends()) return graph_.RunSource();
-  const Timestamp before = TellWhereItReads();
+  const Timestamp before = WhereItReads();
   if ((shared_.pace.limits() && !shared_.pace.MayRead()) || IsAhead(before)) return ReadOperator::State::kWaiting;
   const std::int64_t elements = graph_.elements_read();
   const ReadOperator::State state = graph_.RunSource();
   if (shared_.pace.limits()) shared_.pace.Count(graph_.elements_read() - elements);
-  const Timestamp after = TellWhereItReads();
+  const Timestamp after = WhereItReads();
   if (before > Timestamp::Min() && after > before && after < Timestamp::Max()) {
     bundle_span_ += (after - before - bundle_span_) / kSpanWeight;
   }
   return state;
 }
 
-// For the others: from where on it has something to read; the end of time where it has nothing or does not know.
-Timestamp Worker::TellWhereItReads() {
+// From where on it has something to read; the end of time where it has nothing, or where nobody wants to know. Tells
+// the others.
+Timestamp Worker::WhereItReads() {
+  if (shared_.workers == 1 || !shared_.streaming) return Timestamp::Max();
   const Timestamp low = graph_.SourceReadableLow();
   TellOthers(low > Timestamp::Min() ? low : Timestamp::Max());
   return low;
@@ -187,7 +189,6 @@ void Worker::TellOthers(Timestamp reading_at) {
 // Whether another worker has still to read what is older by some bundles. What is read too early waits in open windows.
 // Each worker tells where it is before it asks, so the one that is furthest behind always reads.
 bool Worker::IsAhead(Timestamp own) const {
-  if (shared_.workers == 1 || !shared_.streaming) return false;
   if (own == Timestamp::Min() || own == Timestamp::Max()) return false;
   std::int64_t least = own.micros();
   for (const auto& at : shared_.reading_at) least = std::min(least, at->load(std::memory_order_relaxed));
@@ -195,7 +196,7 @@ bool Worker::IsAhead(Timestamp own) const {
 }
 
 void Worker::WaitForWork() {
-  const bool may_read = shared_.pace.MayRead() && !IsAhead(graph_.SourceReadableLow());
+  const bool may_read = shared_.pace.MayRead() && !IsAhead(WhereItReads());
   const Timestamp source = may_read ? graph_.SourceResumeAt() : Timestamp::Max();
   const Timestamp next = std::min(source, graph_.NextProcessingTime());
   const Duration left = next - shared_.clock();

@@ -103,7 +103,7 @@ class Worker final : private exec::WorkerEnvironment {
   bool Meet();
   void FinalizeRead();
   exec::ReadOperator::State ReadSources();
-  Timestamp TellWhereItReads();
+  Timestamp WhereItReads();
   void TellOthers(Timestamp reading_at);
   bool IsAhead(Timestamp own) const;
   bool Receive(int first_node, int at_most);
