@@ -13,7 +13,10 @@ export MILLRACE_TEST_LEVEL ?= short
 JOBS ?= $(shell nproc)
 CTEST := ctest -j $(JOBS)
 
-.PHONY: help setup build test test-long test-tsan demo bench format tidy clean
+# `make test` compiles every third of the texts that must not compile; which ones, the seed says.
+SLICE := $(shell echo $$(($(MILLRACE_TEST_SEED) % 3)))
+
+.PHONY: help setup build test test-long test-tsan test-services demo bench format tidy clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,16 +24,16 @@ help: ## list the targets
 setup: ## install what is needed on Debian 12 (a second run does nothing)
 	@tools/setup
 
-build: setup build/build.ninja ## build everything for release, into build/bin
+build: setup build/build.ninja ## build the library, the examples and their tests for release, into build/bin
 	@cmake --build build -j $(JOBS)
 
 test: build build-asan/build.ninja ## run the unit tests under AddressSanitizer and UBSan, then the tests of the release
 	@cmake --build build-asan -j $(JOBS)
 	@echo "make test: seed $(MILLRACE_TEST_SEED), level $(MILLRACE_TEST_LEVEL)"
 	@$(CTEST) --preset asan
-	@$(CTEST) --preset release
+	@$(CTEST) --preset release -LE '^(clang|long|more|services|slice_[^$(SLICE)])$$'
 
-test-long: test build-clang/build.ninja build-fuzz/build.ninja ## run everything: long level, both compilers, TSan, fuzz
+test-long: test test-services build-clang/build.ninja build-fuzz/build.ninja ## run everything: long level, both compilers, TSan, fuzz
 	@cmake --build build --target more_tests -j $(JOBS)
 	@MILLRACE_TEST_LEVEL=long $(CTEST) --preset long
 	@cmake --build build-asan --target more_tests -j $(JOBS)
@@ -45,10 +48,15 @@ test-tsan: setup build-tsan/build.ninja ## run the unit tests under ThreadSaniti
 	@cmake --build build-tsan -j $(JOBS)
 	@$(CTEST) --preset tsan
 
+test-services: build ## compare with the services of others, which it builds and starts (needs Go)
+	@tests/pubsub/pstest/build
+	@ctest --preset long -L '^services$$'
+
 demo: build ## run the demonstration on three million real flights
 	@tools/demo
 
 bench: build ## run the benchmarks
+	@cmake --build build --target benchmarks -j $(JOBS)
 	@tools/bench
 
 format: setup ## format all C++ files in place

@@ -6,7 +6,7 @@
 
 option(MILLRACE_PRECOMPILED_HEADERS "read common headers once a build" ON)
 
-# Files of a room are compiled six at a time, so their headers are read a sixth as often. Names in their unnamed
+# Files of a room are compiled twelve at a time, so their headers are read a twelfth as often. Names in their unnamed
 # namespaces must therefore differ within a room. The presets `clang` and `debug` compile each file alone.
 option(MILLRACE_UNITY_BUILD "compile the files of a room together" ON)
 
@@ -16,12 +16,18 @@ set_source_files_properties("${PROJECT_SOURCE_DIR}/src/archive/verify.cc" PROPER
 set_source_files_properties(
   "${PROJECT_SOURCE_DIR}/src/storage/rocksdb_spill_store.cc" PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 
-# What knows gRPC includes 60,000 lines, and programs without Pub/Sub do not load it.
+# What knows gRPC includes 60,000 lines: it is compiled together and apart from the rest, for programs without Pub/Sub do
+# not load it.
 file(GLOB millrace_grpc_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/pubsub/grpc_*.cc")
-set_source_files_properties(${millrace_grpc_sources} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+file(GLOB millrace_broker_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/pubsub/*.cc")
+set_source_files_properties(${millrace_broker_sources} PROPERTIES UNITY_GROUP broker)
+set_source_files_properties(${millrace_grpc_sources} PROPERTIES UNITY_GROUP grpc)
 
 function(millrace_unity target)
-  set_target_properties(${target} PROPERTIES UNITY_BUILD ${MILLRACE_UNITY_BUILD} UNITY_BUILD_BATCH_SIZE 6)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${MILLRACE_UNITY_BUILD} UNITY_BUILD_BATCH_SIZE 12)
+  if(target STREQUAL "millrace_pubsub")
+    set_target_properties(${target} PROPERTIES UNITY_BUILD_MODE GROUP)
+  endif()
   if(MILLRACE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # g++ takes every file but the one that it is given for a header.
     target_compile_options(${target} PRIVATE -Wno-subobject-linkage)

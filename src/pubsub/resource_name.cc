@@ -9,9 +9,9 @@ namespace millrace::pubsub {
 namespace {
 
 constexpr std::string_view kProjects = "projects/";
-constexpr std::string_view kTopics = "/topics/";
-constexpr std::string_view kSubscriptions = "/subscriptions/";
-constexpr std::string_view kSnapshots = "/snapshots/";
+constexpr std::string_view kTopicPart = "/topics/";
+constexpr std::string_view kSubscriptionPart = "/subscriptions/";
+constexpr std::string_view kSnapshotPart = "/snapshots/";
 constexpr std::size_t kProjectBytesMax = 100;
 constexpr std::size_t kIdBytesMax = 200;
 constexpr std::size_t kShownBytesMax = 300;
@@ -47,13 +47,13 @@ StatusOr<ResourceName> SplitOwn(std::string_view name, std::string_view kind) {
 }  // namespace
 
 StatusOr<ResourceName> ParseTopicName(std::string_view name) {
-  MILLRACE_ASSIGN_OR_RETURN(ResourceName parts, Split(name, kTopics));
+  MILLRACE_ASSIGN_OR_RETURN(ResourceName parts, Split(name, kTopicPart));
   MILLRACE_RETURN_IF_ERROR(log::CheckTopicName(parts.id));
   return parts;
 }
 
-StatusOr<ResourceName> ParseSubscriptionName(std::string_view name) { return SplitOwn(name, kSubscriptions); }
-StatusOr<ResourceName> ParseSnapshotName(std::string_view name) { return SplitOwn(name, kSnapshots); }
+StatusOr<ResourceName> ParseSubscriptionName(std::string_view name) { return SplitOwn(name, kSubscriptionPart); }
+StatusOr<ResourceName> ParseSnapshotName(std::string_view name) { return SplitOwn(name, kSnapshotPart); }
 
 StatusOr<std::string> ParseProjectName(std::string_view name) {
   if (name.starts_with(kProjects) && log::IsName(name.substr(kProjects.size()), "-_.:", kProjectBytesMax)) {
@@ -63,13 +63,13 @@ StatusOr<std::string> ParseProjectName(std::string_view name) {
 }
 
 std::string TopicName(const ResourceName& name) {
-  return std::string(kProjects) + name.project + std::string(kTopics) + name.id;
+  return std::string(kProjects) + name.project + std::string(kTopicPart) + name.id;
 }
 std::string SubscriptionName(const ResourceName& name) {
-  return std::string(kProjects) + name.project + std::string(kSubscriptions) + name.id;
+  return std::string(kProjects) + name.project + std::string(kSubscriptionPart) + name.id;
 }
 std::string SnapshotName(const ResourceName& name) {
-  return std::string(kProjects) + name.project + std::string(kSnapshots) + name.id;
+  return std::string(kProjects) + name.project + std::string(kSnapshotPart) + name.id;
 }
 
 }  // namespace millrace::pubsub

@@ -82,7 +82,7 @@ def seen(received):
                    one.delivery_attempt) for one in received)
 
 
-@unittest.skipUnless(PSTEST.exists(), "there is no .setup/pstest: tools/setup found no Go that can build it")
+@unittest.skipUnless(PSTEST.exists(), "there is no .setup/pstest: `make test-services` builds it")
 class DifferentialTest(unittest.TestCase):
     def both(self):
         """A server of each kind, and the ends of both."""

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "../archive_read/topic_fixture.h"
 #include "cli/verbs.h"
 #include "millrace/core/json.h"
-#include "topic_fixture.h"
 
 namespace millrace {
 namespace {
