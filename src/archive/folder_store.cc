@@ -18,6 +18,7 @@ namespace {
 constexpr std::string_view kManifestName = "manifest";
 constexpr std::string_view kLockName = "lock";
 constexpr std::string_view kStagingName = "staging";
+constexpr std::string_view kArchiverName = "archiver";  // a folder with the lock of who archives
 constexpr std::uint64_t kStoredManifestBytesMax = (256U << 20) + 128;
 constexpr std::size_t kFirstLineBytesMax = 128;
 constexpr int kListDepthMax = 8;
@@ -27,7 +28,7 @@ constexpr auto kLockPause = std::chrono::milliseconds(5);
 // The store's own files, which are no objects.
 bool IsReserved(std::string_view name) {
   return name == kManifestName || name == "manifest.new" || name == kLockName || name == kStagingName ||
-         name.starts_with("staging/");
+         name == kArchiverName || name.starts_with("staging/") || name.starts_with("archiver/");
 }
 
 bool IsName(std::string_view name) {

@@ -58,6 +58,7 @@ void ReplayControl::Watch(std::shared_ptr<StatusBoard> board) {
 void ReplayControl::Stop() {
   stop_.store(true);
   if (thread_.joinable()) thread_.join();
+  archiver_.reset();
 }
 
 void ReplayControl::AddTo(RunStatus& status) {
@@ -143,7 +144,14 @@ void ReplayControl::Loop() {
     std::this_thread::sleep_for(kLookEvery);
     const std::optional<RunStatus> status = board_->Read(base::SystemClock().Now());
     if (!status || status->state != "running" || paused_->load() || !HasCaughtUp(*status)) continue;
-    return Decide();
+    Decide();
+    // From here on it is a run like any other.
+    if (!cancel_->load()) {
+      archiver_ = std::make_unique<TopicArchiver>(invocation_, [this](const std::string& message) {
+        std::cerr << invocation_.program + ": " + message + "\n";
+      });
+    }
+    return;
   }
 }
 

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "cli/topic_archiver.h"
 #include "cli/verbs.h"
 #include "log/topic.h"
 #include "millrace/runner/run_options.h"
@@ -32,7 +33,8 @@ struct PromotePolicy {
 /// Of one process. It watches on a thread of its own.
 ///
 /// A replay has caught up when it has read all that the log held when it was looked at, and a checkpoint that began
-/// after that is committed: then its results are no older than those of a run beside it.
+/// after that is committed: then its results are no older than those of a run beside it, and it archives the topic when
+/// nobody else does.
 class ReplayControl {
  public:
   ReplayControl(const Invocation& invocation, const Pipeline& pipeline, std::uint64_t generation, PromotePolicy policy,
@@ -83,6 +85,7 @@ class ReplayControl {
 
   // Of the watching thread.
   std::optional<std::uint64_t> caught_up_in_;  // the epoch that was committed last when all was read
+  std::unique_ptr<TopicArchiver> archiver_;
 
   mutable std::mutex mutex_;  // guards what follows
   ReplayStatus status_;

@@ -55,8 +55,10 @@ struct ArchiveVerbOptions {
   bool flush = false;
 
   static constexpr OptionHelp kOptionHelp[] = {
-      {"archive_after", "archive run: records this old are archived though the log's segment is not closed"},
-      {"archive_interval", "archive run --continuous: how often"},
+      {"archive_after",
+       "archive run, and run and replay of a topology: records this old are archived though the log's segment is not "
+       "closed"},
+      {"archive_interval", "archive run --continuous, and run and replay of a topology: how often"},
       {"archive_grace", "archive run, compact: how long files that were merged stay for readers"},
       {"continuous", "archive run: go on until Ctrl-C"},
       {"flush", "archive run: all there is, not only what is closed"},
