@@ -4,13 +4,16 @@
 
 #include <algorithm>
 #include <cctype>
+#include <chrono>
 #include <filesystem>
 #include <system_error>
+#include <thread>
 #include <utility>
 #include <variant>
 
 #include "base/file_system.h"
 #include "base/status_macros.h"
+#include "cli/generation_reader.h"
 #include "cli/row_writer.h"
 #include "cli/run_results.h"
 #include "cli/sql_rows.h"
@@ -23,6 +26,8 @@ namespace {
 
 constexpr std::size_t kMemoryMib = 2048;
 constexpr std::uint64_t kExpectationBytesMax = 1 << 20;
+constexpr auto kEndingMax = std::chrono::seconds(60);
+constexpr auto kEndingPause = std::chrono::milliseconds(50);
 
 using columnar::QuoteIdentifier;
 using columnar::QuoteLiteral;
@@ -135,6 +140,32 @@ std::string SameWindow(const std::string& a, const std::string& b) {
          ".window_end IS NOT DISTINCT FROM " + b + ".window_end";
 }
 
+StatusOr<CommittedThrough> ExportOnce(const Invocation& invocation, std::uint64_t generation,
+                                      const std::vector<ViewDescriptor>& views, const std::string& path) {
+  std::error_code ignored;
+  std::filesystem::remove_all(path, ignored);
+  MILLRACE_RETURN_IF_ERROR(base::PosixFileSystem().CreateFolders(path));
+  MILLRACE_ASSIGN_OR_RETURN(const GenerationReader reader, GenerationReader::Open(invocation, generation));
+  MILLRACE_ASSIGN_OR_RETURN(const CommittedThrough through, reader.AwaitCommitted());
+  for (const ViewDescriptor& view : views) {
+    MILLRACE_RETURN_IF_ERROR(reader.Export(view.name, path + "/" + view.name + ".parquet"));
+  }
+  MILLRACE_RETURN_IF_ERROR(reader.Export(kDeadLettersTable, path + "/" + kDeadLettersTable + ".parquet"));
+  return through;
+}
+
+// A process that comes to its end while it is asked, as all do when their topic is closed, leaves files to be read.
+StatusOr<CommittedThrough> Export(const Invocation& invocation, std::uint64_t generation,
+                                  const std::vector<ViewDescriptor>& views, const std::string& path) {
+  const auto until = std::chrono::steady_clock::now() + kEndingMax;
+  while (true) {
+    StatusOr<CommittedThrough> through = ExportOnce(invocation, generation, views, path);
+    const bool has_gone = through.status().code() == StatusCode::kUnavailable;
+    if (!has_gone || std::chrono::steady_clock::now() >= until) return through;
+    std::this_thread::sleep_for(kEndingPause);
+  }
+}
+
 }  // namespace
 
 GenerationDiff::GenerationDiff(GenerationDiff&& other) noexcept
@@ -160,14 +191,9 @@ StatusOr<GenerationDiff> GenerationDiff::Compare(const Invocation& invocation, c
   Timestamp watermark = Timestamp::Max();
   MILLRACE_ASSIGN_OR_RETURN(const std::vector<ViewDescriptor> views, ViewsOfTopology(invocation, pipeline));
   for (const auto& [name, generation] : {std::pair("old", old_generation), std::pair("new", new_generation)}) {
-    MILLRACE_RETURN_IF_ERROR(base::PosixFileSystem().CreateFolders(diff.folder_ + "/" + name));
-    MILLRACE_ASSIGN_OR_RETURN(const GenerationReader reader, GenerationReader::Open(invocation, generation));
-    MILLRACE_ASSIGN_OR_RETURN(const CommittedThrough through, reader.AwaitCommitted());
+    MILLRACE_ASSIGN_OR_RETURN(const CommittedThrough through,
+                              Export(invocation, generation, views, diff.folder_ + "/" + name));
     watermark = std::min(watermark, through.watermark);
-    for (const ViewDescriptor& view : views) {
-      MILLRACE_RETURN_IF_ERROR(reader.Export(view.name, diff.folder_ + "/" + name + "/" + view.name + ".parquet"));
-    }
-    MILLRACE_RETURN_IF_ERROR(reader.Export(kDeadLettersTable, diff.folder_ + "/" + name + "_dead_letters.parquet"));
     if (const BesideGeneration* beside = manifest.FindBeside(generation)) {
       if (beside->range.from) range.from = std::max(range.from.value_or(Timestamp::Min()), *beside->range.from);
       if (beside->range.to) range.to = std::min(range.to.value_or(Timestamp::Max()), *beside->range.to);
@@ -215,8 +241,9 @@ Status GenerationDiff::CompareView(const ViewDescriptor& view, const Pipeline& p
   }
   MILLRACE_RETURN_IF_ERROR(connection_->Execute("CREATE TABLE late." + name + " AS SELECT DISTINCT " + late_keys +
                                                 "window_start, window_end FROM read_parquet([" +
-                                                QuoteLiteral(folder_ + "/old_dead_letters.parquet") + ", " +
-                                                QuoteLiteral(folder_ + "/new_dead_letters.parquet") +
+                                                QuoteLiteral(folder_ + "/old/" + kDeadLettersTable + ".parquet") +
+                                                ", " +
+                                                QuoteLiteral(folder_ + "/new/" + kDeadLettersTable + ".parquet") +
                                                 "]) WHERE name = 'late' AND step IN (" + InList(source.steps) + ")"));
   std::string wanted = "true";
   if (watermark < Timestamp::Max()) {

@@ -25,11 +25,28 @@ namespace {
 
 constexpr auto kAwaitPause = std::chrono::milliseconds(50);
 
+// The lock that a replay holds to its very end: that of its generation is given back before what was read of a closed
+// topic is compared and promoted.
+std::string ReplayLockFolder(const std::string& data_dir, std::uint64_t generation) {
+  return GenerationFolder(data_dir, generation) + "/replay";
+}
+
+bool IsReplaying(const std::string& data_dir, std::uint64_t generation) {
+  return DirectoryLock::HolderOf(ReplayLockFolder(data_dir, generation)).has_value();
+}
+
+StatusOr<DirectoryLock> LockReplay(const Invocation& invocation, std::uint64_t generation) {
+  const std::string folder = ReplayLockFolder(invocation.pipeline.data_dir, generation);
+  MILLRACE_RETURN_IF_ERROR(base::PosixFileSystem().CreateFolders(folder));
+  return DirectoryLock::Take(folder, ThisProcess(invocation));
+}
+
 // The generation that a process is replaying now.
 StatusOr<std::uint64_t> RunningReplay(const std::string& data_dir) {
   MILLRACE_ASSIGN_OR_RETURN(const DirectoryManifest manifest, ReadDirectoryManifest(data_dir));
   for (const BesideGeneration& other : manifest.beside) {
-    if (other.purpose == BesideGeneration::kReplayed && RunnerOf(data_dir, other.generation)) return other.generation;
+    if (other.purpose == BesideGeneration::kReplayed && IsReplaying(data_dir, other.generation))
+      return other.generation;
   }
   return FailedPreconditionError("no process replays in " + data_dir);
 }
@@ -75,13 +92,13 @@ StatusOr<int> AwaitReplay(const Invocation& invocation) {
   MILLRACE_ASSIGN_OR_RETURN(const std::uint64_t generation, RunningReplay(data_dir));
   const std::string name = "generation " + std::to_string(generation);
   while (std::chrono::steady_clock::now() < until) {
-    const bool has_runner = RunnerOf(data_dir, generation).has_value();
+    const bool goes_on = IsReplaying(data_dir, generation);
     MILLRACE_ASSIGN_OR_RETURN(const DirectoryManifest manifest, ReadDirectoryManifest(data_dir));
     if (manifest.generation == generation) {
       std::cout << name << " is read now\n";
       return 0;
     }
-    if (!has_runner) return FailedPreconditionError("the replay of " + name + " has ended, and was not promoted");
+    if (!goes_on) return FailedPreconditionError("the replay of " + name + " has ended, and was not promoted");
     const std::optional<ReplayStatus> replay = AskReplay(data_dir, generation);
     if (replay && replay->state == "caught up" && replay->promote == "never") {
       std::cout << name << " has caught up\n";
@@ -136,6 +153,7 @@ StatusOr<int> ReplayVerb(const Invocation& invocation, Pipeline& pipeline) {
     std::cerr << invocation.program << ": the system does not let this process give way to others\n";
   }
   const std::uint64_t generation = storage.generation();
+  MILLRACE_ASSIGN_OR_RETURN(const DirectoryLock lock, LockReplay(invocation, generation));
   std::cerr << invocation.program << ": replay into generation " << generation << ", up to the cut";
   for (const std::int64_t offset : cut) std::cerr << " " << offset;
   std::cerr << " and live from there\n";

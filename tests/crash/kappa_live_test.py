@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""A Kappa topology of living processes: who archives when the run is gone."""
+"""A Kappa topology of living processes: who archives when the run is gone, and what becomes of a replay whose topic is
+closed."""
 
 import re
 import signal
@@ -110,6 +111,50 @@ class KappaLiveTest(unittest.TestCase):
         self.scenario.finish(self.scenario.command("archive", "run", "--flush"))
         self.scenario.finish(self.scenario.command("archive", "verify"))
         self.assertNotIn("tried again", self.said("run") + self.said("again") + self.said("replay"))
+
+    def read_after(self, replay, name="replay", code=0):
+        self.assertEqual(replay.wait(timeout=WAIT_S), code, self.said(name))
+        return self.scenario.read_generation()
+
+    def test_a_replay_of_a_closed_topic_is_promoted_while_the_run_still_lives(self):
+        for policy in ("when_caught_up", "when_equal"):
+            with self.subTest(policy=policy):
+                scenario = self.scenario = KappaScenario(ROWS)
+                self.addCleanup(scenario.close)
+                run = self.start("run", "run")
+                self.publish_a_part(1000)
+                self.wait_until(lambda: "read" in str(scenario.generations()), lambda: "no generation")  # noqa: B023
+                run.send_signal(signal.SIGSTOP)  # it lives, and has not seen the end
+                scenario.finish(scenario.publish("--close"))
+                replay = self.start("replay", "replay", f"--promote={policy}")
+                self.wait_said("replay", "caught up")
+                if policy == "when_equal":
+                    # It asks the run, which does not answer, and then comes to its end.
+                    time.sleep(1)
+                    self.assertIsNone(replay.poll(), self.said("replay"))
+                    run.send_signal(signal.SIGCONT)
+                self.assertEqual(self.read_after(replay), 2, self.said("replay"))
+                run.send_signal(signal.SIGCONT)
+                self.assertEqual(run.wait(timeout=WAIT_S), 0, self.said("run"))
+                self.assertEqual(scenario.read_generation(), 2)
+                self.check_generations(1, 2)
+
+    def test_a_replay_of_a_closed_topic_is_promoted_after_the_run_has_ended(self):
+        self.scenario.finish(self.scenario.publish("--close"))
+        self.scenario.finish(self.scenario.run_kappa())
+        replay = self.start("replay", "replay", "--promote=when_equal", "--read_rate=2000")
+        self.wait_said("replay", "replay into generation 2")
+        self.assertIn("generation 2 is read now", self.scenario.finish(self.scenario.command("replay", "wait")))
+        self.assertEqual(self.read_after(replay), 2)
+        # One that differs is not, and whoever waits for it is told.
+        replay = self.start("other", "replay", "--promote=when_equal", "--read_rate=2000", "--delayed_state=IL",
+                            "--delayed_minutes=1500")
+        self.wait_said("other", "replay into generation 3")
+        said = self.scenario.finish(self.scenario.command("replay", "wait"), code=1)
+        self.assertIn("the replay of generation 3 has ended, and was not promoted", said)
+        self.assertEqual(self.read_after(replay, "other", code=1), 2)
+        self.assertIn("so it is not promoted", self.said("other"))
+        self.check_generations(1, 2)
 
 
 if __name__ == "__main__":
