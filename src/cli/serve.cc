@@ -41,10 +41,12 @@ Status CheckPubsubOptions(const Invocation& invocation) {
   const std::string with_port = host.find(':') == std::string::npos ? host + ":0" : "[" + host + "]:0";
   const StatusOr<std::optional<server::ListenAddress>> address = server::ParseListenAddress(with_port);
   if (!address.ok() || !*address) return UsageError("--pubsub_host=" + host + " is no numeric address");
-  if (!(*address)->is_loopback && !invocation.serve.insecure) {
-    return UsageError("--pubsub_host=" + host +
-                      ": the Pub/Sub API has neither TLS nor a token; say --insecure to let "
-                      "everybody who reaches that address publish and pull");
+  const server::ServeOptions& serve = invocation.serve;
+  if (serve.tls_cert.empty() != serve.tls_key.empty()) return UsageError("--tls_cert and --tls_key go together");
+  if (!(*address)->is_loopback && !serve.insecure) {
+    return UsageError("--pubsub_host=" + host + ": the Pub/Sub API asks for no token" +
+                      (serve.tls_cert.empty() ? " and has no TLS without --tls_cert" : std::string()) +
+                      "; say --insecure to let everybody who reaches that address publish and pull");
   }
   return OkStatus();
 }
@@ -63,10 +65,16 @@ StatusOr<PubsubFace> StartPubsub(const Invocation& invocation, std::optional<std
   options.broker.holder = "`" + invocation.program + " " + invocation.verb + "`";
   options.host = invocation.pubsub.pubsub_host == "localhost" ? "127.0.0.1" : invocation.pubsub.pubsub_host;
   options.port = *port;
-  MILLRACE_ASSIGN_OR_RETURN(face.server, pubsub::PubsubServer::Start(std::move(options)));
+  options.tls_cert = invocation.serve.tls_cert;
+  options.tls_key = invocation.serve.tls_key;
+  MILLRACE_ASSIGN_OR_RETURN(face.server, pubsub::PubsubServer::Start(options));
   face.publish = std::make_shared<BrokerPublish>(face.server->broker());
-  std::cerr << invocation.program << ": Pub/Sub at " << face.server->address()
-            << "; clients take it by PUBSUB_EMULATOR_HOST=" << face.server->address() << "\n";
+  std::cerr << invocation.program << ": Pub/Sub at " << face.server->address();
+  if (options.tls_cert.empty()) {
+    std::cerr << "; clients take it by PUBSUB_EMULATOR_HOST=" << face.server->address() << "\n";
+  } else {
+    std::cerr << " with TLS\n";
+  }
   return face;
 }
 

@@ -25,7 +25,7 @@ struct PubsubOptions {
        "serve, run: the port of the Pub/Sub API; 0 picks one. serve takes 8085 if nothing is said, run opens none"},
       {"pubsub_host",
        "serve, run: the numeric address of the Pub/Sub API; what is not this machine's own needs --insecure, since the "
-       "API has neither TLS nor a token"},
+       "API asks for no token"},
   };
 };
 

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <utility>
 
+#include "base/file_system.h"
 #include "base/status_macros.h"
 #include "millrace/core/json.h"
 #include "pubsub/grpc_publisher.h"
@@ -19,6 +20,18 @@ namespace {
 constexpr int kReceiveBytesMax = 16 << 20;  // a Publish has 10 MB of messages, and their names
 constexpr auto kShutdownMax = std::chrono::seconds(2);
 constexpr int kPingIntervalMin_ms = 5'000;
+constexpr std::uint64_t kPemBytesMax = 1 << 20;
+
+// The files are read once, at the start, as the HTTP server does.
+StatusOr<std::shared_ptr<grpc::ServerCredentials>> CredentialsOf(const PubsubServerOptions& options) {
+  if (options.tls_cert.empty()) return grpc::InsecureServerCredentials();
+  base::FileSystem& files = base::PosixFileSystem();
+  MILLRACE_ASSIGN_OR_RETURN(std::string key, base::ReadFile(files, options.tls_key, kPemBytesMax));
+  MILLRACE_ASSIGN_OR_RETURN(std::string chain, base::ReadFile(files, options.tls_cert, kPemBytesMax));
+  grpc::SslServerCredentialsOptions tls(GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE);
+  tls.pem_key_cert_pairs.push_back({.private_key = std::move(key), .cert_chain = std::move(chain)});
+  return grpc::SslServerCredentials(tls);
+}
 
 }  // namespace
 
@@ -43,7 +56,8 @@ Status PubsubServer::Impl::Listen(const PubsubServerOptions& options) {
   grpc::ResourceQuota quota("millrace");
   quota.SetMaxThreads(options.threads_max);
   builder.SetResourceQuota(quota);
-  builder.AddListeningPort(wanted, grpc::InsecureServerCredentials(), &port);
+  MILLRACE_ASSIGN_OR_RETURN(const std::shared_ptr<grpc::ServerCredentials> credentials, CredentialsOf(options));
+  builder.AddListeningPort(wanted, credentials, &port);
   builder.SetMaxReceiveMessageSize(kReceiveBytesMax);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // two servers must not share a port unnoticed
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kPingIntervalMin_ms);
@@ -53,8 +67,11 @@ Status PubsubServer::Impl::Listen(const PubsubServerOptions& options) {
   builder.RegisterService(&schemas);
   server = builder.BuildAndStart();
   if (server == nullptr || port == 0) {
+    const std::string tls = options.tls_cert.empty() ? ""
+                                                     : " Are " + options.tls_cert + " and " + options.tls_key +
+                                                           " a certificate and its key in PEM?";
     return UnavailableError("cannot serve Pub/Sub at " + wanted +
-                            "; is the port in use? Port 0 takes any that is free");
+                            "; is the port in use? Port 0 takes any that is free." + tls);
   }
   address = host + ":" + std::to_string(port);
   return OkStatus();
@@ -74,7 +91,8 @@ StatusOr<std::unique_ptr<PubsubServer>> PubsubServer::Start(PubsubServerOptions 
   const PubsubFile file{.pid = ::getpid(),
                         .host = options.host,
                         .port = server->impl_->port,
-                        .started_at = Timestamp::FromMillis(server->broker().clock().Now().millis())};
+                        .started_at = Timestamp::FromMillis(server->broker().clock().Now().millis()),
+                        .tls = !options.tls_cert.empty()};
   MILLRACE_RETURN_IF_ERROR(base::ReplaceFile(files, PubsubFileOf(server->impl_->data_dir), json::Write(file) + "\n"));
   return server;
 }

@@ -16,6 +16,9 @@ struct PubsubServerOptions {
   std::string host = "127.0.0.1";
   int port = 0;          // 0: any that is free
   int threads_max = 96;  // of calls; further ones get RESOURCE_EXHAUSTED
+  // PEM files: the port then speaks TLS, and nothing else. Both or neither.
+  std::string tls_cert = {};  // with its chain
+  std::string tls_key = {};
 };
 
 /// The content of DIR/pubsub.json. A process that was killed leaves it behind.
@@ -24,12 +27,14 @@ struct PubsubFile {
   std::string host = {};
   std::int64_t port = 0;
   Timestamp started_at = {};
+  bool tls = false;
 };
 
 /// Serves from `Start` to the destructor.
 class PubsubServer {
  public:
-  /// UNAVAILABLE when it cannot listen, FAILED_PRECONDITION when another server has the data directory.
+  /// UNAVAILABLE when it cannot listen, FAILED_PRECONDITION when another server has the data directory; an error of the
+  /// TLS files names the file.
   static StatusOr<std::unique_ptr<PubsubServer>> Start(PubsubServerOptions options);
   /// Ends all calls, writes what is not written, and gives the topics back.
   ~PubsubServer();

@@ -25,7 +25,7 @@ struct ServeOptions {
       {"http",
        "run, serve: where status and metrics are served: PORT of 127.0.0.1, ADDRESS:PORT, or off; port 0 picks one. "
        "A streaming run, and serve, take 0 if nothing is said"},
-      {"tls_cert", "run, serve: PEM file of the certificate, with its chain; the server then speaks HTTPS"},
+      {"tls_cert", "run, serve: PEM file of the certificate, with its chain; HTTP and Pub/Sub then go over TLS"},
       {"tls_key", "run, serve: PEM file of the certificate's key"},
       {"token_file", "run, serve: file with the bearer token that every request must carry"},
       {"insecure", "run, serve: listen beyond this machine without TLS or token"},
