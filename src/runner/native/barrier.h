@@ -24,7 +24,7 @@ class Barrier {
   }
   bool Reached(std::uint64_t ticket) const { return arrivals_.load(std::memory_order_acquire) >= ticket; }
 
-  /// A worker has come to the end of its input and will not come any more.
+  /// A worker will not come any more: all have come to the end of their input, or the run ends.
   void Leave() { left_.fetch_add(1, std::memory_order_acq_rel); }
   bool deserted() const { return left_.load(std::memory_order_acquire) > 0; }
 

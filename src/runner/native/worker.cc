@@ -37,6 +37,7 @@ void Worker::Run() {
     graph_.Open();
     if (shared_.hooks != nullptr) Restore();
     Loop();
+    if (shared_.hooks != nullptr) AwaitOthers();
     FinalizeRead();
     TellStatus();
   } catch (const RunEnded&) {
@@ -157,6 +158,19 @@ void Worker::Loop() {
     if (idle && !received && !graph_.done()) WaitForWork();
   }
   TellOthers(Timestamp::Max());  // nobody waits for it any more
+}
+
+// A worker whose input has ended comes to the barriers of those that go on: without it there would be no checkpoint
+// until the run ends.
+void Worker::AwaitOthers() {
+  shared_.done.fetch_add(1, std::memory_order_acq_rel);
+  while (shared_.done.load(std::memory_order_acquire) < shared_.workers) {
+    if (shared_.state.ended()) throw RunEnded{};
+    if (shared_.barrier.requested() && !shared_.barrier.deserted()) RunBarrier();
+    FinalizeRead();
+    if (status_wanted_.load(std::memory_order_relaxed)) TellStatus();
+    if (!Receive(0, kMessagesPerTurn)) inbox_.Wait(0, kLongestWait);
+  }
 }
 
 ReadOperator::State Worker::ReadSources() {

@@ -48,6 +48,7 @@ struct Shared {
   RunState state;
   Barrier barrier;
   BarrierHooks* hooks = nullptr;                // of a run with checkpoints
+  std::atomic<int> done{0};                     // workers that have come to the end of all input
   std::atomic<bool> reading_ends{false};        // sources are to take what they have not read as the end of their input
   std::vector<std::unique_ptr<Inbox>> inboxes;  // by worker
   std::vector<std::unique_ptr<SharedRestrictions>> restrictions;  // by node; null if no source
@@ -99,6 +100,7 @@ class Worker final : private exec::WorkerEnvironment {
 
   void Restore();
   void Loop();
+  void AwaitOthers();
   void RunBarrier();
   bool Meet();
   void FinalizeRead();
