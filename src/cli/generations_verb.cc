@@ -1,5 +1,4 @@
 // The verb `generations list|diff|promote|rollback|drop`.
-#include <algorithm>
 #include <charconv>
 #include <iostream>
 #include <utility>
@@ -8,6 +7,7 @@
 #include "base/file_system.h"
 #include "base/status_macros.h"
 #include "cli/generation_diff.h"
+#include "cli/generation_list.h"
 #include "cli/generations.h"
 #include "cli/row_writer.h"
 #include "cli/run_results.h"
@@ -34,38 +34,12 @@ StatusOr<std::uint64_t> NumberOf(const std::string& text) {
   return number;
 }
 
-struct ListedGeneration {
-  std::uint64_t generation = 0;
-  std::uint64_t attempt = 0;
-  std::string purpose;
-  std::string note;
-};
-
-std::vector<ListedGeneration> Listed(const DirectoryManifest& manifest) {
-  std::vector<ListedGeneration> listed;
-  const std::uint64_t running = manifest.running ? manifest.running->generation : 0;
-  if (manifest.generation > 0) {
-    const bool goes_on = running == manifest.generation;
-    listed.push_back({.generation = manifest.generation,
-                      .attempt = goes_on ? manifest.running->attempt : 0,
-                      .purpose = "read",
-                      .note = goes_on ? "" : "done"});
-  }
-  if (running > 0 && running != manifest.generation) {
-    listed.push_back({.generation = running, .attempt = manifest.running->attempt, .purpose = "run", .note = ""});
-  }
-  for (const BesideGeneration& other : manifest.beside) {
-    std::string note = other.range.is_all() ? "" : other.range.ToString();
-    if (!other.is_resumable) note += note.empty() ? "done" : ", done";
-    listed.push_back(
-        {.generation = other.generation, .attempt = other.attempt, .purpose = other.purpose, .note = std::move(note)});
-  }
-  std::sort(listed.begin(), listed.end(),
-            [](const ListedGeneration& a, const ListedGeneration& b) { return a.generation < b.generation; });
-  return listed;
+std::string NoteOf(const server::GenerationStatus& generation) {
+  const std::string done = generation.is_done ? "done" : "";
+  return generation.part.empty() || done.empty() ? generation.part + done : generation.part + ", " + done;
 }
 
-StatusOr<int> List(const Invocation& invocation, const DirectoryManifest& manifest) {
+StatusOr<int> List(const Invocation& invocation) {
   const std::string& data_dir = invocation.pipeline.data_dir;
   const auto number = [](std::string name) {
     return RowColumn{.name = std::move(name), .kind = CellKind::kLiteral, .is_number = true};
@@ -77,18 +51,19 @@ StatusOr<int> List(const Invocation& invocation, const DirectoryManifest& manife
                                                               number("epoch"),
                                                               {.name = "watermark", .kind = CellKind::kTime},
                                                               {.name = "process"},
+                                                              {.name = "caught_up"},
                                                               {.name = "note"}},
                                                              std::cout));
-  for (const ListedGeneration& listed : Listed(manifest)) {
-    const auto checkpoint = storage::LatestCheckpoint(base::PosixFileSystem(),
-                                                      CheckpointsPath(GenerationFolder(data_dir, listed.generation)));
-    const bool has_checkpoint = checkpoint.ok() && *checkpoint;
-    const std::optional<DirectoryHolder> runner = RunnerOf(data_dir, listed.generation);
+  MILLRACE_ASSIGN_OR_RETURN(const std::vector<server::GenerationStatus> generations,
+                            ListGenerations(data_dir, nullptr));
+  for (const server::GenerationStatus& listed : generations) {
     writer->Write({NumberCell(listed.generation), TextCell(listed.purpose),
                    listed.attempt > 0 ? NumberCell(listed.attempt) : RowCell(),
-                   has_checkpoint ? NumberCell((*checkpoint)->epoch) : RowCell(),
-                   has_checkpoint ? TimeCell((*checkpoint)->watermark) : RowCell(),
-                   runner ? TextCell(runner->ToString()) : RowCell(), TextCell(listed.note)});
+                   listed.epoch ? NumberCell(*listed.epoch) : RowCell(),
+                   listed.watermark ? TimeCell(*listed.watermark) : RowCell(),
+                   listed.process.empty() ? RowCell() : TextCell(listed.process),
+                   listed.caught_up ? TextCell(*listed.caught_up ? "yes" : "no") : RowCell(),
+                   TextCell(NoteOf(listed))});
   }
   writer->Finish();
   return 0;
@@ -136,7 +111,7 @@ StatusOr<int> GenerationsVerb(const Invocation& invocation, const Pipeline& pipe
   if (!exists) return NotFoundError("there is no data directory " + data_dir);
   MILLRACE_ASSIGN_OR_RETURN(const DirectoryManifest manifest, ReadDirectoryManifest(data_dir));
   const std::string& action = arguments[0];
-  if (action == "list" && arguments.size() == 1) return List(invocation, manifest);
+  if (action == "list" && arguments.size() == 1) return List(invocation);
   if (action == "diff") return Diff(invocation, pipeline, manifest);
   if (action == "rollback" && arguments.size() == 1) {
     MILLRACE_ASSIGN_OR_RETURN(const std::uint64_t generation, RollBack(data_dir, base::SystemClock().Now()));

@@ -24,6 +24,7 @@ constexpr std::uint64_t kLedgerBytesMax = std::uint64_t{1} << 28;
 constexpr const char* kLedgerFileName = "/ledger.json";
 // A run may remove an old checkpoint while it is read.
 constexpr int kReadsMax = 5;
+constexpr auto kReadAgainAfter = std::chrono::seconds(1);
 constexpr std::size_t kRangesShown = 4;
 constexpr std::size_t kProblemsShown = 10;
 
@@ -200,6 +201,16 @@ StatusOr<Ledger> ReadLedgerOf(const std::string& data_dir, const std::optional<s
   if (kept.ok() || kept.status().code() != StatusCode::kNotFound) return kept;
   return NotFoundError("there is no ledger in " + data_dir +
                        " yet: a run writes it with each checkpoint, or, without " + "checkpoints, at its end");
+}
+
+std::shared_ptr<const Ledger> CommittedLedger::Get() {
+  const std::lock_guard lock(mutex_);
+  const auto now = std::chrono::steady_clock::now();
+  if (read_at_ && now - *read_at_ < kReadAgainAfter) return ledger_;
+  read_at_ = now;
+  StatusOr<Ledger> ledger = ReadLedgerOf(data_dir_, generation_);
+  ledger_ = ledger.ok() ? std::make_shared<const Ledger>(*std::move(ledger)) : nullptr;
+  return ledger_;
 }
 
 StatusOr<int> LedgerVerb(const Invocation& invocation) {

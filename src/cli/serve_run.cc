@@ -6,6 +6,8 @@
 #include "base/status_macros.h"
 #include "cli/ask_run.h"
 #include "cli/directory_manifest.h"
+#include "cli/generation_list.h"
+#include "cli/ledger.h"
 #include "cli/live_results.h"
 #include "cli/log_positions.h"
 #include "millrace/runner/main.h"
@@ -63,6 +65,17 @@ StatusOr<std::unique_ptr<server::Server>> StartServer(const Invocation& invocati
     server.elsewhere = [data_dir = server.data_dir, own = run.generation,
                         has_data = server.data != nullptr](const server::HttpRequest& request) {
       return AskElsewhere(data_dir, own, has_data, request);
+    };
+  }
+  if (!server.data_dir.empty() && run.generation > 0) {
+    server.generations = [data_dir = server.data_dir](const RunStatus* own) {
+      auto listed = ListGenerations(data_dir, own);
+      return listed.ok() ? *std::move(listed) : std::vector<server::GenerationStatus>();
+    };
+  }
+  if (!server.data_dir.empty() && run.generation > 0) {
+    server.ledger = [ledger = std::make_shared<CommittedLedger>(server.data_dir, run.generation)] {
+      return ledger->Get();
     };
   }
   server.publish = run.publish;

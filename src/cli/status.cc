@@ -5,6 +5,7 @@
 
 #include "base/file_system.h"
 #include "base/status_macros.h"
+#include "cli/generation_list.h"
 #include "cli/status_text.h"
 #include "cli/verbs.h"
 #include "millrace/core/json.h"
@@ -64,6 +65,7 @@ StatusOr<DirectoryStatus> StatusOf(const DataDirectory& directory) {
                                          .bytes = checkpoint->bytes(),
                                          .watermark = checkpoint->watermark};
   }
+  MILLRACE_ASSIGN_OR_RETURN(status.generations, ListGenerations(directory.path(), nullptr));
   return status;
 }
 

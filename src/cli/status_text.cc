@@ -177,6 +177,24 @@ std::string ResultsText(const RunStatus& run) {
   return views.Text() + letters.Text();
 }
 
+// Nothing for a directory that has one generation, of which all else is said.
+std::string GenerationsText(const std::vector<server::GenerationStatus>& generations) {
+  if (generations.size() < 2) return "";
+  TextTable table({"generation", "", "epoch", "watermark", "process", "caught up"},
+                  {true, false, true, false, false, false});
+  for (const server::GenerationStatus& generation : generations) {
+    std::string purpose = generation.purpose;
+    if (!generation.part.empty()) purpose += " of " + generation.part;
+    if (generation.is_done) purpose += ", done";
+    table.Add({std::to_string(generation.generation), purpose,
+               generation.epoch ? std::to_string(*generation.epoch) : "-",
+               generation.watermark ? WatermarkText(*generation.watermark) : "-",
+               generation.process.empty() ? "none" : generation.process,
+               generation.caught_up ? (*generation.caught_up ? "yes" : "no") : "-"});
+  }
+  return table.Text();
+}
+
 }  // namespace
 
 std::string StatusText(const server::ServerStatus& status) {
@@ -184,7 +202,8 @@ std::string StatusText(const server::ServerStatus& status) {
     return Line("process", "`" + status.program + " run` (pid " + std::to_string(status.pid) + ") is starting");
   }
   const RunStatus& run = *status.run;
-  return HeadText(status, run) + CheckpointText(run.checkpoint) + SourcesText(run) + StepsText(run) + ResultsText(run);
+  return HeadText(status, run) + CheckpointText(run.checkpoint) + GenerationsText(status.generations) +
+         SourcesText(run) + StepsText(run) + ResultsText(run);
 }
 
 std::string StatusText(const DirectoryStatus& status) {
@@ -200,10 +219,11 @@ std::string StatusText(const DirectoryStatus& status) {
                                    Span(checkpoint.duration) + ", " + Bytes(checkpoint.bytes));
     if (checkpoint.watermark) text += Line("watermark", WatermarkText(*checkpoint.watermark));
   }
-  if (status.generation == 0) return text + Line("results", "none: no run has come to its end yet");
+  const std::string generations = GenerationsText(status.generations);
+  if (status.generation == 0) return text + Line("results", "none: no run has come to its end yet") + generations;
   text += Line("results", "generation " + std::to_string(status.generation) + " of a " + status.mode + " run" +
                               (status.written_at ? ", " + status.written_at->ToString() : std::string()));
-  return text;
+  return text + generations;
 }
 
 }  // namespace millrace::cli

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/data_directory.h"
 #include "server/server.h"
@@ -29,6 +30,7 @@ struct DirectoryStatus {
   std::optional<Timestamp> written_at = {};
   std::optional<RunningGeneration> resumable = {};  // that the next run with checkpoints goes on with
   std::optional<StoredCheckpoint> checkpoint = {};  // of it, or else of the generation of the results
+  std::vector<server::GenerationStatus> generations = {};
 };
 
 /// Lines of text, the last one ended.

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstdint>
 #include <initializer_list>
+#include <map>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -237,6 +239,54 @@ void WriteResults(MetricsWriter& out, const RunStatus& run) {
   for (const ViewStatus& view : run.views) out.Sample({{"view", view.name}}, view.committed_at);
 }
 
+// The labels are the steps of the graph, so there are as many samples as these.
+void WriteLedger(MetricsWriter& out, const Ledger& ledger) {
+  struct Column {
+    const char* name;
+    const char* help;
+    std::int64_t LedgerStep::* value;
+  };
+  static constexpr Column kColumns[] = {
+      {"millrace_ledger_taken_in_total", "Elements that a step has taken in, as committed.", &LedgerStep::taken_in},
+      {"millrace_ledger_units_total", "Elements, or elements in windows, that a step has decided about, as committed.",
+       &LedgerStep::units},
+      {"millrace_ledger_emitted_total", "Units that gave an output, as committed.", &LedgerStep::emitted},
+      {"millrace_ledger_filtered_total", "Units that gave none, as committed.", &LedgerStep::filtered},
+      {"millrace_ledger_failed_total", "Units that went to the output of failed elements, as committed.",
+       &LedgerStep::failed},
+      {"millrace_ledger_duplicates_total", "Units that were dropped as duplicates, as committed.",
+       &LedgerStep::duplicates},
+      {"millrace_ledger_late_total", "Units that were dropped as too late, as committed.", &LedgerStep::late},
+      {"millrace_ledger_closed_total", "Units in windows that an aggregation has closed, as committed.",
+       &LedgerStep::closed},
+      {"millrace_ledger_taken_total", "Units given to a view, the dead letters or a side input, as committed.",
+       &LedgerStep::taken},
+  };
+  const LedgerEpoch& total = ledger.total;
+  out.Metric("millrace_ledger_epoch", kGauge, "The sums of the ledger go up to this epoch.", total.epoch);
+  for (const Column& column : kColumns) {
+    out.Begin(column.name, kCounter, column.help);
+    for (const LedgerStep& step : total.steps) {
+      out.Sample({{"step", step.step}, {"kind", step.kind}}, step.*column.value);
+    }
+  }
+  out.Begin("millrace_ledger_open_units", kGauge,
+            "Units in open windows, or that wait for a side input, as committed.");
+  for (const LedgerStep& step : total.steps) {
+    out.Sample({{"step", step.step}, {"kind", step.kind}}, step.open_after);
+  }
+  // An epoch's may be made up for by another one's, so each that is kept counts.
+  std::map<std::string, std::int64_t> imbalances;
+  for (const LedgerStep& step : total.steps) imbalances[step.step] = 0;
+  for (const LedgerProblem& problem : ProblemsOf(total)) ++imbalances[problem.step];
+  for (const LedgerEpoch& epoch : ledger.epochs) {
+    for (const LedgerProblem& problem : ProblemsOf(epoch)) ++imbalances[problem.step];
+  }
+  out.Begin("millrace_ledger_imbalances", kGauge,
+            "Equations of a step that do not hold, in the sums and in the epochs that are kept.");
+  for (const auto& [step, count] : imbalances) out.Sample({{"step", step}}, count);
+}
+
 void WriteProcess(MetricsWriter& out) {
   const ProcessFigures figures = FiguresOfThisProcess();
   out.Metric("process_cpu_seconds_total", kCounter, "Processor time of all threads.", figures.cpu_s);
@@ -250,7 +300,7 @@ void WriteProcess(MetricsWriter& out) {
 
 }  // namespace
 
-std::string MetricsText(const ServerStatus& status) {
+std::string MetricsText(const ServerStatus& status, const Ledger* ledger) {
   MetricsWriter out;
   out.Begin("millrace_build_info", kGauge, "The program; always 1.");
   out.Sample({{"program", status.program}, {"version", status.version}}, true);
@@ -262,6 +312,7 @@ std::string MetricsText(const ServerStatus& status) {
     WriteCheckpoint(out, status.run->checkpoint);
     WriteResults(out, *status.run);
   }
+  if (ledger != nullptr) WriteLedger(out, *ledger);
   WriteProcess(out);
   return out.Finish();
 }

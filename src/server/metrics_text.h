@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "millrace/runner/ledger.h"
 #include "millrace/runner/status.h"
 #include "server/server.h"
 
@@ -14,7 +15,7 @@ inline constexpr const char* kMetricsContentType = "text/plain; version=0.0.4; c
 /// The most samples of one metric; further ones are left out and counted in millrace_metrics_samples_dropped.
 inline constexpr std::size_t kSamplesMax = 10'000;
 
-/// All metrics of the status; docs/guide/operations.md lists them.
-std::string MetricsText(const ServerStatus& status);
+/// All metrics of the status, and of a ledger unless it is null; docs/guide/operations.md lists them.
+std::string MetricsText(const ServerStatus& status, const Ledger* ledger = nullptr);
 
 }  // namespace millrace::server

@@ -50,6 +50,22 @@ ServerStatus FullStatus() {
   return status;
 }
 
+// A ledger in which a step has lost something, and an epoch what another one has made up for.
+Ledger FullLedger() {
+  Ledger ledger;
+  ledger.total = {.first_epoch = 1, .epoch = 17};
+  ledger.total.steps.push_back({.step = "Read \"it\"", .kind = "Read", .out = {12}, .is_source = true});
+  LedgerStep count{.step = "Count", .kind = "CombinePerKey", .inputs = {"Read \"it\""}, .put_out = 12, .taken_in = 12};
+  count.units = 24;
+  count.late = 3;
+  count.closed = 13;
+  count.open_after = 8;
+  ledger.total.steps.push_back(count);
+  ledger.epochs.push_back(ledger.total);
+  ledger.total.steps[1].put_out = 13;
+  return ledger;
+}
+
 // The grammar of the text format 0.0.4: comments first, all samples of a metric together, each once.
 void CheckGrammar(const std::string& text) {
   static const std::regex kHelp("# HELP ([a-zA-Z_:][a-zA-Z0-9_:]*) [^\n]+");
@@ -86,6 +102,8 @@ void CheckGrammar(const std::string& text) {
 TEST(MetricsText, KeepsToTheGrammar) {
   CheckGrammar(MetricsText(FullStatus()));
   CheckGrammar(MetricsText({}));
+  const Ledger ledger = FullLedger();
+  CheckGrammar(MetricsText(FullStatus(), &ledger));
 }
 
 TEST(MetricsText, TellsTheFacts) {
@@ -117,6 +135,25 @@ TEST(MetricsText, TellsTheFacts) {
   EXPECT_THAT(text, Not(HasSubstr("millrace_step_output_watermark_timestamp_seconds{")));
 }
 
+TEST(MetricsText, TellsTheLedger) {
+  const Ledger ledger = FullLedger();
+  const std::string text = MetricsText(FullStatus(), &ledger);
+  const std::size_t problems = ProblemsOf(ledger.total).size();
+  ASSERT_EQ(problems, 1U);
+  ASSERT_TRUE(ProblemsOf(ledger.epochs[0]).empty()) << ProblemsOf(ledger.epochs[0])[0].text;
+  for (const char* line : {
+           "millrace_ledger_epoch 17\n",
+           "millrace_ledger_taken_in_total{step=\"Count\",kind=\"CombinePerKey\"} 12\n",
+           "millrace_ledger_late_total{step=\"Count\",kind=\"CombinePerKey\"} 3\n",
+           "millrace_ledger_open_units{step=\"Count\",kind=\"CombinePerKey\"} 8\n",
+           "millrace_ledger_imbalances{step=\"Count\"} 1\n",
+           "millrace_ledger_imbalances{step=\"Read \\\"it\\\"\"} 0\n",
+       }) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+  EXPECT_THAT(MetricsText(FullStatus()), Not(HasSubstr("millrace_ledger_")));
+}
+
 TEST(MetricsText, LeavesOutWhatIsTooMuch) {
   ServerStatus status = FullStatus();
   auto& partitions = status.run->sources[0].partitions;
@@ -134,7 +171,8 @@ TEST(MetricsText, IsReadByThePrometheusClient) {
   ASSERT_TRUE(std::filesystem::exists(modules)) << "run tools/setup";
   const auto folder = std::filesystem::temp_directory_path() / ("millrace_metrics_" + std::to_string(::getpid()));
   std::filesystem::create_directories(folder);
-  std::ofstream(folder / "metrics.txt") << MetricsText(FullStatus());
+  const Ledger ledger = FullLedger();
+  std::ofstream(folder / "metrics.txt") << MetricsText(FullStatus(), &ledger);
   std::ofstream(folder / "check.py") << R"py(import sys
 from prometheus_client.parser import text_string_to_metric_families
 families = {f.name: f for f in text_string_to_metric_families(open(sys.argv[1], encoding="utf-8").read())}
@@ -146,7 +184,12 @@ assert value("millrace_run_info", job='a "job"\\\nof two lines', mode="streaming
 assert value("millrace_user_counter", step="Count", name="größe {x}") == -4
 assert value("millrace_user_distribution_count", step="Count", name="length") == 2
 assert value("millrace_partition_lag_records", source="Flights", partition="flights/0") == 5
-assert len(families) > 40, len(families)
+assert families["millrace_ledger_units"].type == "counter", families["millrace_ledger_units"]
+assert value("millrace_ledger_units_total", step="Count", kind="CombinePerKey") == 24
+assert value("millrace_ledger_closed_total", step="Count", kind="CombinePerKey") == 13
+assert value("millrace_ledger_imbalances", step="Count") == 1
+assert value("millrace_ledger_imbalances", step='Read "it"') == 0
+assert len(families) > 50, len(families)
 )py";
   const std::string command = "PYTHONPATH='" + modules + "' python3 '" + (folder / "check.py").string() + "' '" +
                               (folder / "metrics.txt").string() + "'";

@@ -26,8 +26,6 @@ constexpr std::size_t kPublishBodyBytesMax = 16 << 20;  // 10 MB of messages in 
 constexpr std::string_view kPublishPrefix = "/v1/projects/";
 constexpr std::string_view kPublishSuffix = ":publish";
 constexpr Duration kStatusAgeMax = std::chrono::seconds(30);
-// A statement may take its time; the verb waits for it as long as the run lives.
-constexpr auto kAskTimeout = std::chrono::minutes(10);
 
 Timestamp Now() { return Timestamp::FromMillis(base::SystemClock().Now().millis()); }
 
@@ -206,9 +204,16 @@ HttpResponse Server::Impl::Answer(const HttpRequest& request) const {
     return done.ok() ? TextResponse(*std::move(done)) : ErrorResponse(done.status());
   }
   if (request.path == "/v1/status") {
-    return {.status = 200, .body = json::Write(CurrentStatus()) + "\n", .headers = {}};
+    ServerStatus status = CurrentStatus();
+    if (options.generations && QueryValue(request, "generations", "") != "no") {
+      status.generations = options.generations(status.run ? &*status.run : nullptr);
+    }
+    return {.status = 200, .body = json::Write(status) + "\n", .headers = {}};
   }
-  if (request.path == "/metrics") return TextResponse(MetricsText(CurrentStatus()), kMetricsContentType);
+  if (request.path == "/metrics") {
+    const std::shared_ptr<const Ledger> ledger = options.ledger ? options.ledger() : nullptr;
+    return TextResponse(MetricsText(CurrentStatus(), ledger.get()), kMetricsContentType);
+  }
   if (request.path == "/healthz") return Health();
   if (is_publish) return AnswerPublish(request);
   if (request.path == "/v1/query" || request.path == "/v1/sql" || request.path == "/v1/export") {
@@ -328,8 +333,9 @@ const std::string& Server::url() const { return impl_->url; }
 std::string SocketPathOf(const std::string& folder) { return folder + "/server.sock"; }
 std::string ServerFileOf(const std::string& folder) { return folder + "/server.json"; }
 
-StatusOr<HttpResponse> AskServer(const std::string& folder, const HttpRequest& request) {
-  return SendToSocket(SocketPathOf(folder), request, kAskTimeout);
+StatusOr<HttpResponse> AskServer(const std::string& folder, const HttpRequest& request,
+                                 std::chrono::milliseconds timeout) {
+  return SendToSocket(SocketPathOf(folder), request, timeout);
 }
 
 }  // namespace millrace::server

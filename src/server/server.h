@@ -16,6 +16,7 @@
 // from that one or not at all; any other from the one that is read now, by whichever process has it.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -26,6 +27,7 @@
 
 #include "millrace/core/status.h"
 #include "millrace/core/timestamp.h"
+#include "millrace/runner/ledger.h"
 #include "millrace/runner/status.h"
 #include "server/access.h"
 #include "server/http_message.h"
@@ -66,6 +68,21 @@ class PublishService {
   virtual StatusOr<std::string> PublishJson(const std::string& topic, const std::string& body) = 0;
 };
 
+/// One generation of the data directory.
+struct GenerationStatus {
+  std::uint64_t generation = 0;
+  bool is_read = false;                     // it answers what is asked of the views
+  std::string purpose = {};                 // "read", "run" (has no results yet), "replay" or "kept"
+  std::uint64_t attempt = 0;                // 0: of a run without checkpoints, or one that is done
+  std::optional<std::uint64_t> epoch = {};  // of its last checkpoint
+  std::optional<Timestamp> watermark = {};  // of it
+  std::optional<std::int64_t> pid = {};     // nothing: no process runs it
+  std::string process = {};                 // "`flights run` (pid 12, since ...)"
+  std::optional<bool> caught_up = {};       // with its input; nothing: not known
+  bool is_done = false;                     // its input has ended, and it with it
+  std::string part = {};                    // of a replay of a part: which
+};
+
 /// What /v1/status tells.
 struct ServerStatus {
   std::string program = {};
@@ -75,7 +92,8 @@ struct ServerStatus {
   std::string url = {};  // empty: no port is open
   Timestamp started_at = {};
   Timestamp now = {};
-  std::optional<RunStatus> run = {};  // empty until the run has begun
+  std::optional<RunStatus> run = {};               // empty until the run has begun
+  std::vector<GenerationStatus> generations = {};  // of the data directory, unless generations=no was asked
 };
 
 /// The content of DIR/server.json, for who looks for the server. A process that was killed leaves it behind.
@@ -99,6 +117,11 @@ struct ServerOptions {
   /// Asks another process, which has the generation that is read now; nothing where this one is to answer. Called on
   /// several threads at once.
   std::function<std::optional<StatusOr<HttpResponse>>(const HttpRequest&)> elsewhere = nullptr;
+  /// The generations of the data directory, given what this process runs, if it does. Called on several threads at
+  /// once.
+  std::function<std::vector<GenerationStatus>(const RunStatus*)> generations = nullptr;
+  /// The ledger of what this process has committed; null as long as there is none. Called on several threads at once.
+  std::function<std::shared_ptr<const Ledger>()> ledger = nullptr;
   /// By path. What they give is the answer's text.
   std::map<std::string, std::function<StatusOr<std::string>()>> actions = {};
   std::shared_ptr<PublishService> publish = nullptr;  // null: Pub/Sub is not served
@@ -129,7 +152,11 @@ class Server {
 std::string SocketPathOf(const std::string& folder);
 std::string ServerFileOf(const std::string& folder);
 
+/// Statements may take their time; a verb waits for them as long as the run lives.
+inline constexpr std::chrono::milliseconds kAskMax = std::chrono::minutes(10);
+
 /// Asks the server of a folder. NOT_FOUND or UNAVAILABLE when there is none; the response may tell a failure.
-StatusOr<HttpResponse> AskServer(const std::string& folder, const HttpRequest& request);
+StatusOr<HttpResponse> AskServer(const std::string& folder, const HttpRequest& request,
+                                 std::chrono::milliseconds timeout = kAskMax);
 
 }  // namespace millrace::server

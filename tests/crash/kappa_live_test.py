@@ -2,6 +2,7 @@
 """A Kappa topology of living processes: who archives when the run is gone, and what becomes of a replay whose topic is
 closed."""
 
+import json
 import re
 import signal
 import subprocess
@@ -74,6 +75,24 @@ class KappaLiveTest(unittest.TestCase):
             self.assertEqual(self.scenario.check("check_live.sql", only), [], generation)
             self.assertEqual(self.scenario.check("check_dead_letters.sql", only), [], generation)
 
+    def check_status(self, expected):
+        """What each generation is for, and who runs it; those that run have read all, or are about to."""
+        def told(*more):
+            status = json.loads(self.scenario.finish(self.scenario.command("status", "--format=json", *more)))
+            return {g["generation"]: g for g in status["generations"]}
+        for more in ((), ("--generation=2",)):
+            self.wait_until(lambda: all(told(*more)[n].get("caught_up") is True  # noqa: B023
+                                        for n, (_, pid) in expected.items() if pid), lambda: told(*more))  # noqa: B023
+            for number, listed in told(*more).items():
+                self.assertEqual((listed["purpose"], listed.get("pid")), expected[number], listed)
+                self.assertEqual(listed["is_read"], listed["purpose"] == "read")
+                if listed.get("pid") is None:
+                    self.assertIsNone(listed.get("caught_up"))  # it would go on
+        lines = self.scenario.finish(self.scenario.command("status")).splitlines()
+        for number, (purpose, pid) in expected.items():
+            who = f"`flights .*` \\(pid {pid}, .*yes$" if pid else "none +-$"
+            self.assertTrue(any(re.search(rf"^ *{number}  {purpose} +\d+ .*{who}", line) for line in lines), lines)
+
     def test_a_replay_archives_when_the_run_is_gone(self):
         run = self.start("run", "run", *ARCHIVE)
         self.publish_a_part(800)
@@ -83,11 +102,13 @@ class KappaLiveTest(unittest.TestCase):
         self.wait_said("replay", f"archive: left to `flights run` (pid {run.pid}")
         self.publish_a_part(1500)
         self.wait_archived_by(run)
+        self.check_status({1: ("kept", run.pid), 2: ("read", replay.pid)})
 
         self.assertTrue(kill(run))
         self.wait_said("replay", "has ended; this process archives now")
         self.publish_a_part(2200)
         self.wait_archived_by(replay)
+        self.check_status({1: ("kept", None), 2: ("read", replay.pid)})
 
         # The run that comes back to its generation waits.
         self.scenario.finish(self.scenario.command("generations", "rollback"))
