@@ -211,6 +211,40 @@ TEST_F(DlqTest, AReplayThatIsKilledGoesOn) {
   EXPECT_EQ(Cents(), kAll);
 }
 
+// Retention removes what the letters come from.
+TEST_F(DlqTest, TheArchiveKeepsTheRecordThatTheLogHasNoMore) {
+  for (const bool is_archived : {true, false}) {
+    SCOPED_TRACE(is_archived ? "archived" : "not archived");
+    data_dir_ = folder_.path() + (is_archived ? "/archived" : "/bare");
+    Ride({"publish", folder_.path() + "/rides.json", "--partitions=3", "--segment_bytes=500"});
+    Ride({"run", "--log", "--batch", kOld});
+    if (is_archived) Ride({"archive", "run", "--flush"});
+    std::ofstream more(folder_.path() + "/more.json");
+    for (std::int64_t i = 1; i <= 60; ++i)
+      more << json::Write(LoggedRide{1'001 + 10 * i, i % 3 == 0 ? "Oslo" : "Rome"}) << "\n";
+    more.close();
+    Ride({"publish", folder_.path() + "/more.json", "--segment_bytes=500", "--retention_bytes=1"});
+    const auto reader = log::LogReader::Open(base::PosixFileSystem(), data_dir_ + "/log", "rides");
+    ASSERT_TRUE(reader.ok()) << reader.status();
+    const std::vector<ShownLetter> letters = Letters();
+    ASSERT_EQ(letters.size(), 6U);
+    for (const ShownLetter& letter : letters) {
+      const auto range = (*reader)->Range(std::stoi(letter.origin.substr(6)));
+      ASSERT_TRUE(range.ok()) << range.status();
+      ASSERT_LT(letter.position, range->start) << "the log still has it";
+      const std::int64_t number = json::Parse<RefusedRide>(letter.element)->cents;
+      const std::string data =
+          "\n  data          " + json::Write(LoggedRide{number, number % 3 == 0 ? "Oslo" : "Rome"});
+      const std::string gone = "\n  record        neither in the log nor in the archive any more\n";
+      EXPECT_THAT(Ride({"dlq", "show", letter.id}), HasSubstr(is_archived ? data : gone));
+    }
+    const Outcome replayed = Try({"dlq", "replay", "--all_letters"});
+    const char* told = is_archived ? "6 letters replayed: 6 records put into the log again for generation 1\n"
+                                   : "0 letters replayed: 0 records put into the log again for generation 1\n";
+    EXPECT_EQ(replayed.out, told) << replayed.err;
+  }
+}
+
 TEST_F(DlqTest, SaysWhatIsWrong) {
   EXPECT_EQ(Try({"dlq"}).exit_code, 2);
   EXPECT_EQ(Try({"dlq", "eat"}).exit_code, 2);
