@@ -8,6 +8,10 @@ The flights are published, run and archived once. Then, by turns in one run of t
 DuckDB running the equivalent SQL over the same archive's Parquet files, JSON parsing and deduplication included, into
 tables. The SQL takes no notice of lateness and keeps nothing that a later event could change. Whole processes, wall time
 and CPU seconds; medians of the rounds, and the ratios of events per CPU-second and per second of wall time.
+
+Every replayed generation must hold exactly the cells of the SQL's tables, but for those in which it names late elements
+of its own; otherwise the cells are printed and the program ends with 1. That this can fail is shown at the end with SQL
+that counts delayed flights from 16 minutes on.
 """
 
 import argparse
@@ -39,7 +43,7 @@ CREATE TABLE valid AS
     AND f.destination IN (SELECT iata FROM airports)
   GROUP BY f.id;
 CREATE TABLE hourly_delays AS
-  SELECT origin, hour, count(*) AS flights, count(*) FILTER (delay >= 15) AS delayed, sum(delay) AS delay_sum,
+  SELECT origin, hour AS window_start, count(*) AS flights, count(*) FILTER (delay >= 15) AS delayed, sum(delay) AS delay_sum,
          max(delay) AS delay_max, sum(distance) AS distance_sum
   FROM valid GROUP BY ALL;
 CREATE TABLE route_delays AS
@@ -48,6 +52,34 @@ CREATE TABLE route_delays AS
          sum(distance) AS distance_sum
   FROM valid, range(6) AS hours_before(back) GROUP BY ALL;
 """
+
+# Every cell of either side that the other has not, or has otherwise; one in which the generation was late is none.
+CHECK = """
+WITH late AS (
+  SELECT CASE step WHEN 'Delays/HourlyStats' THEN 'hourly_delays' WHEN 'Delays/RouteStats' THEN 'route_delays' END AS view,
+         json_extract_string(element, CASE step WHEN 'Delays/HourlyStats' THEN '$.key' ELSE '$.key.origin' END) AS origin,
+         coalesce(json_extract_string(element, '$.key.destination'), '') AS destination, window_start
+  FROM dead_letters WHERE name = 'late'
+),
+wanted AS (
+  SELECT 'hourly_delays' AS view, '' AS destination, * FROM read_parquet('{expected}/hourly_delays.parquet')
+  UNION ALL BY NAME SELECT 'route_delays' AS view, * FROM read_parquet('{expected}/route_delays.parquet')
+),
+found AS (
+  SELECT 'hourly_delays' AS view, '' AS destination, * EXCLUDE (window_end) FROM hourly_delays
+  UNION ALL BY NAME SELECT 'route_delays' AS view, * EXCLUDE (window_end) FROM route_delays
+),
+cells AS (
+  SELECT view, origin, destination, window_start, {columns}
+         coalesce(w.flights = f.flights AND w.delayed = f.delayed AND w.delay_sum = f.delay_sum
+                  AND w.delay_max = f.delay_max AND w.distance_sum = f.distance_sum, false) AS equal
+  FROM wanted AS w FULL JOIN found AS f USING (view, origin, destination, window_start)
+)
+SELECT * EXCLUDE (equal), count(*) OVER () AS cells_that_differ
+FROM cells ANTI JOIN late USING (view, origin, destination, window_start)
+WHERE NOT equal ORDER BY view, window_start, origin, destination LIMIT 20
+"""
+VALUES = ("flights", "delayed", "delay_sum", "delay_max", "distance_sum")
 
 
 def timed(command, **more):
@@ -66,9 +98,12 @@ class Bench:
     def __init__(self, options, folder):
         self.flights = str(pathlib.Path(options.bin) / "flights")
         self.threads = options.threads
+        self.rounds = options.rounds
+        self.checked = None
         self.data = folder / "data"
         self.input = folder / "flights.parquet"
         self.scratch = folder / "scratch"
+        self.expected = folder / "expected"
 
     def verb(self, name, *more, data=None):
         return [self.flights, name, f"--data_dir={data or self.data}", *more]
@@ -86,8 +121,46 @@ class Bench:
     def duck(self, sql):
         return timed([sys.executable, str(ROOT / "tests/crash/duck.py"), sql])
 
+    def definition(self):
+        return SQL.format(threads=self.threads, airports=DATA / "airports.csv", archive=self.data / "archive/flights")
+
+    def expect(self, definition):
+        """Writes the cells that the views must hold by that SQL."""
+        self.expected.mkdir(exist_ok=True)
+        self.duck(definition + "".join(f"COPY {view} TO '{self.expected}/{view}.parquet' (FORMAT parquet);"
+                                       for view in ("hourly_delays", "route_delays")))
+
+    def ask(self, generation, sql):
+        done = subprocess.run(self.verb("sql", sql, "--format=csv", f"--generation={generation}"), capture_output=True,
+                              text=True, check=False)
+        if done.returncode != 0:
+            sys.exit(f"measure: the cells of generation {generation} cannot be read:\n{done.stderr[-2000:]}")
+        return done.stdout.splitlines()[1:]
+
+    def differences(self, generation):
+        """Cells of a generation that are not as expected, as lines of text."""
+        columns = "".join(f"w.{name} AS {name}_expected, f.{name} AS {name}_found, " for name in VALUES)
+        return self.ask(generation, CHECK.format(expected=self.expected, columns=columns))
+
+    def check(self, generation):
+        different = self.differences(generation)
+        if different:
+            sys.exit("measure: generation {} does not hold the cells of the SQL:\n{}".format(
+                generation, "\n".join(different)))
+        self.checked = self.ask(generation, "SELECT (SELECT count(*) FROM hourly_delays) + (SELECT count(*) FROM "
+                                            "route_delays), count(*) FROM dead_letters WHERE name = 'late'")[0]
+
+    def check_can_fail(self, generation):
+        self.expect(self.definition().replace("delay >= 15", "delay >= 16"))
+        if not self.differences(generation):
+            sys.exit("measure: the check does not notice that flights are delayed from 16 minutes on")
+
     def replay(self):
         taken = timed(self.pipeline("replay", "--promote=never", "--fresh", "--nice=0"))
+        self.check(self.beside())
+        self.rounds -= 1
+        if self.rounds == 0:
+            self.check_can_fail(self.beside())
         timed(self.verb("generations", "drop", str(self.beside())))
         return taken
 
@@ -102,8 +175,7 @@ class Bench:
         return timed(self.pipeline("run", "--topology=pipeline", "--source=log", data=self.scratch))
 
     def sql(self):
-        return self.duck(SQL.format(threads=self.threads, airports=DATA / "airports.csv",
-                                    archive=self.data / "archive/flights"))
+        return self.duck(self.definition())
 
 
 def main():
@@ -118,6 +190,7 @@ def main():
     try:
         bench = Bench(options, folder)
         bench.prepare(options.rows)
+        bench.expect(bench.definition())
         contenders = {"replay": bench.replay, "the log alone": bench.run_log, "DuckDB": bench.sql}
         times = {name: [] for name in contenders}
         for _ in range(options.rounds):
@@ -129,6 +202,9 @@ def main():
         for name in contenders:
             print(f"{name:14} {walls[name]:8.1f} {cpus[name]:8.1f} {options.rows / walls[name]:10,.0f} "
                   f"{walls[name] / walls['replay']:15.2f}x {cpus[name] / cpus['replay']:5.2f}x")
+        cells, late = bench.checked.split(",")
+        print(f"Every replay holds the {cells} cells of the SQL; {late} elements of the last one were late. "
+              "With other SQL the check fails.")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
