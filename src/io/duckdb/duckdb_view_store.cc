@@ -18,8 +18,8 @@ struct DuckdbViewStore::View {
   std::string name;
   ViewDescriptor descriptor;
   columnar::ViewColumns columns;
-  std::atomic<std::uint64_t> cells = 0;                              // all versions in the table
-  std::atomic<std::uint64_t> compacted_cells = 0;                    // what `cells` was after the last compaction
+  std::atomic<std::uint64_t> superseding = 0;                        // appended since the last compaction
+  std::atomic<std::uint64_t> compacted_cells = 0;                    // all that the last compaction left
   std::atomic<CellTableState> state = CellTableState::kAnyVersions;  // as in the file; set with commit_mutex_ held
   std::uint64_t commits = 0;                                         // guarded by commit_mutex_
 };
@@ -29,14 +29,22 @@ struct DuckdbViewStore::PendingEpoch {
 
   std::mutex mutex;  // guards what follows; taken after the store's mutex is released
   Connection connection;
-  std::map<std::string, Appender> appenders;      // by view
-  std::map<std::string, Appender> row_appenders;  // by table of the caller's
-  std::map<std::shared_ptr<View>, std::uint64_t> cells;
+  std::map<std::string, Appender> appenders;                   // by view
+  std::map<std::string, Appender> row_appenders;               // by table of the caller's
+  std::map<std::shared_ptr<View>, std::uint64_t> superseding;  // of each view with cells
 };
 
 namespace {
 
 constexpr std::int64_t kFormat = 1;
+
+// How many cells are likely to supersede another one. First panes are not, unless windows merge: history that is read
+// again fires most panes once, and ranking all of them would find nothing. Decides only when a compaction pays.
+std::uint64_t CountSuperseding(std::span<const Cell> cells, bool merges_windows) {
+  if (merges_windows) return cells.size();
+  return static_cast<std::uint64_t>(
+      std::count_if(cells.begin(), cells.end(), [](const Cell& cell) { return cell.version.pane > 0; }));
+}
 
 StatusOr<CellTableState> StateOf(Connection& connection, const std::string& view) {
   StatusOr<std::int64_t> rows =
@@ -146,9 +154,10 @@ Status DuckdbViewStore::Declare(const ViewDescriptor& descriptor) {
   view->descriptor = descriptor;
   view->columns = std::move(*columns);
   StatusOr<std::int64_t> cells =
-      connection->QueryInt64("SELECT count(*) FROM millrace." + columnar::QuoteIdentifier(descriptor.name));
+      connection->QueryInt64("SELECT count(*) FROM millrace." + columnar::QuoteIdentifier(descriptor.name) +
+                             (view->columns.merges_windows ? "" : " WHERE _pane > 0"));
   if (!cells.ok()) return cells.status();
-  view->cells = static_cast<std::uint64_t>(*cells);
+  view->superseding = static_cast<std::uint64_t>(*cells);
   StatusOr<CellTableState> state = StateOf(*connection, descriptor.name);
   if (!state.ok()) return state.status();
   view->state = *state;
@@ -200,7 +209,7 @@ Status DuckdbViewStore::Append(std::string_view name, std::uint64_t epoch, std::
     appender = pending->appenders.emplace(view->name, std::move(*opened)).first;
   }
   Status status = appender->second.Append(sources.sources(), cells.size());
-  if (status.ok()) pending->cells[view] += cells.size();
+  if (status.ok()) pending->superseding[view] += CountSuperseding(cells, view->columns.merges_windows);
   return status.WithContext("view " + view->name);
 }
 
@@ -241,7 +250,7 @@ Status DuckdbViewStore::Commit(std::uint64_t epoch) {
   }
   std::lock_guard<std::mutex> pending_lock(pending->mutex);
   Status status;
-  for (const auto& [view, cells] : pending->cells) {
+  for (const auto& [view, superseding] : pending->superseding) {
     ++view->commits;
     if (view->state == CellTableState::kNewestOnly) {
       status = status.ok() ? SetState(*view, CellTableState::kAnyVersions) : status;
@@ -256,7 +265,7 @@ Status DuckdbViewStore::Commit(std::uint64_t epoch) {
     status = pending->connection.Execute("INSERT INTO millrace._epochs VALUES (" + std::to_string(epoch) + "); COMMIT");
   }
   if (!status.ok()) return status.WithContext("committing epoch " + std::to_string(epoch));
-  for (const auto& [view, cells] : pending->cells) view->cells += cells;
+  for (const auto& [view, superseding] : pending->superseding) view->superseding += superseding;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     last_epoch_ = epoch;
@@ -377,6 +386,7 @@ Status DuckdbViewStore::Compact() {
 
 Status DuckdbViewStore::CompactView(View& view) {
   std::lock_guard<std::mutex> compact_lock(compact_mutex_);
+  view.superseding = 0;
   StatusOr<Connection> opened = database_.Connect();
   if (!opened.ok()) return opened.status();
   Connection* connection = nullptr;
@@ -395,7 +405,6 @@ Status DuckdbViewStore::CompactView(View& view) {
   }
   if (!status.ok()) return status.WithContext("compacting view " + view.name);
   if (!left.ok()) return left.status();
-  view.cells = static_cast<std::uint64_t>(*left);
   view.compacted_cells = static_cast<std::uint64_t>(*left);
   return OkStatus();
 }
@@ -404,8 +413,8 @@ void DuckdbViewStore::RunCompactions() {
   std::unique_lock<std::mutex> lock(mutex_);
   auto find_due = [this]() -> std::shared_ptr<View> {
     for (const auto& [name, view] : views_) {
-      const std::uint64_t known = view->compacted_cells;
-      if (view->cells >= known + std::max(options_.compact_after_cells, known)) return view;
+      if (view->superseding >= std::max<std::uint64_t>(options_.compact_after_cells, view->compacted_cells))
+        return view;
     }
     return nullptr;
   };
@@ -416,9 +425,8 @@ void DuckdbViewStore::RunCompactions() {
       continue;
     }
     lock.unlock();
-    Status status = CompactView(*view);
     // A failure costs space and no correctness: the next one is tried when as many cells were appended again.
-    if (!status.ok()) view->compacted_cells = view->cells.load();
+    static_cast<void>(CompactView(*view));
     lock.lock();
   }
 }

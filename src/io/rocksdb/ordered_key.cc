@@ -1,5 +1,6 @@
 #include "io/rocksdb/ordered_key.h"
 
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -128,7 +129,11 @@ bool TakeScalar(const Type& type, std::string_view* in, void* value) {
 }  // namespace
 
 void AppendBigEndian(std::uint64_t value, int bytes, std::string* out) {
-  for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) out->push_back(static_cast<char>(value >> shift));
+  std::array<char, sizeof(value)> big_endian;
+  for (int i = 0; i < bytes; ++i) {
+    big_endian[static_cast<std::size_t>(i)] = static_cast<char>(value >> (8 * (bytes - 1 - i)));
+  }
+  out->append(big_endian.data(), static_cast<std::size_t>(bytes));
 }
 
 bool TakeBigEndian(std::string_view* in, int bytes, std::uint64_t* value) {

@@ -32,6 +32,14 @@ constexpr std::uint64_t kFormat = 1;
 // passing it through the write-ahead log and the memory table.
 constexpr std::size_t kFileCellsMin = 50'000;
 constexpr std::uint64_t kFileBytesMax = 64 << 20;
+constexpr std::size_t kCellsAhead = 8;  // are on their way to the processor's cache
+
+// So many files wait for a compaction. While whole files are taken in, as by a replay whose views nobody reads yet,
+// each compaction would rewrite all there is for little; a look-up goes through a few more files meanwhile.
+constexpr int kFilesWaiting = 4;
+constexpr int kFilesWaitingBulk = 16;
+constexpr int kFilesSlowWrites = 40;
+constexpr int kFilesStopWrites = 64;
 
 constexpr std::uint64_t kViewsMax = 65'535;
 
@@ -80,6 +88,9 @@ rocksdb::Options OptionsOf(const RocksdbViewStoreOptions& options) {
   rocks.keep_log_file_num = 2;
   rocks.write_buffer_size = options.write_buffer_mib << 20;
   rocks.max_background_jobs = 2;
+  rocks.level0_file_num_compaction_trigger = kFilesWaitingBulk;  // who only reads compacts nothing
+  rocks.level0_slowdown_writes_trigger = kFilesSlowWrites;
+  rocks.level0_stop_writes_trigger = kFilesStopWrites;
   rocks.compaction_filter_factory = std::make_shared<SupersededFilterFactory>();
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(options.block_cache_mib << 20);
@@ -170,6 +181,7 @@ struct RocksdbViewStore::Impl {
   std::unique_ptr<rocksdb::DB> db;
 
   std::mutex commit_mutex;   // one commit or fence at a time; taken before `mutex`
+  bool is_bulk = true;       // guarded by `commit_mutex`: kFilesWaitingBulk holds
   mutable std::mutex mutex;  // guards what follows
   std::map<std::string, std::shared_ptr<const View>, std::less<>> views;
   std::map<std::uint64_t, PendingCells> pending;
@@ -258,7 +270,7 @@ struct RocksdbViewStore::Impl {
     const rocksdb::Status status = AddMergedAway(*cells, prefixes, *db, &removals);
     if (!status.ok()) return StatusOf(status, options.path);
     if (removals.size() == 0) return OkStatus();
-    cells->AddAll(removals);
+    cells->AddAll(std::move(removals));
     cells->Sort();
     return OkStatus();
   }
@@ -287,6 +299,7 @@ struct RocksdbViewStore::Impl {
         writer = std::make_unique<rocksdb::SstFileWriter>(rocksdb::EnvOptions(), db->GetOptions());
         status = writer->Open(files.back());
       }
+      cells.WillRead(i + kCellsAhead);
       if (status.ok()) status = writer->Put(cells.Key(i), cells.Value(i));
       if (status.ok() && (i + 1 == cells.size() || writer->FileSize() >= kFileBytesMax)) {
         status = writer->Finish();
@@ -299,6 +312,21 @@ struct RocksdbViewStore::Impl {
     writer.reset();
     std::filesystem::remove_all(FileFolder(), error);
     return StatusOf(status, options.path);
+  }
+
+  // Small epochs are live: from then on look-ups matter more than writing does.
+  Status SetBulk(bool bulk) {
+    if (bulk == is_bulk) return OkStatus();
+    const std::string files = std::to_string(bulk ? kFilesWaitingBulk : kFilesWaiting);
+    is_bulk = bulk;
+    return StatusOf(db->SetOptions({{"level0_file_num_compaction_trigger", files}}), options.path);
+  }
+
+  Status Apply(const PendingCells& cells) {
+    const bool bulk = cells.size() >= kFileCellsMin;
+    Status status = SetBulk(bulk);
+    if (!status.ok()) return status;
+    return bulk ? TakeInFiles(cells) : WriteCells(cells);
   }
 
   void Forget(std::uint64_t epoch) {
@@ -369,7 +397,7 @@ Status RocksdbViewStore::Append(std::string_view name, std::uint64_t epoch, std:
   }
   PendingCells& pending = impl_->pending[epoch];
   impl_->pending_bytes -= pending.bytes();
-  pending.AddAll(encoded);
+  pending.AddAll(std::move(encoded));
   impl_->pending_bytes += pending.bytes();
   if (impl_->pending_bytes > impl_->options.pending_mib_max << 20) {
     return ResourceExhaustedError("view store " + impl_->options.path + ": more than " +
@@ -401,7 +429,7 @@ Status RocksdbViewStore::Commit(std::uint64_t epoch) {
   cells.Sort();
   Status merged = impl_->RemoveMergedAway(&cells);
   if (!merged.ok()) return merged.WithContext("committing epoch " + std::to_string(epoch));
-  Status status = cells.size() < kFileCellsMin ? impl_->WriteCells(cells) : impl_->TakeInFiles(cells);
+  Status status = impl_->Apply(cells);
   if (!status.ok()) return status.WithContext("committing epoch " + std::to_string(epoch));
   std::lock_guard<std::mutex> lock(impl_->mutex);
   impl_->last_epoch = epoch;

@@ -1,8 +1,12 @@
 #include "io/rocksdb/rocksdb_view_store.h"
 
+#include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <fstream>
 #include <limits>
+#include <numeric>
+#include <thread>
 
 #include "io/rocksdb/ordered_key.h"
 #include "io/session_views_suite.h"
@@ -156,6 +160,43 @@ TEST(RocksdbViewStoreTest, PendingCellsHaveALimit) {
     EXPECT_EQ(store->Append("n", 1, {&cell, 1}).code(), StatusCode::kResourceExhausted);
     ASSERT_EQ(store->Discard(1), OkStatus());
     EXPECT_EQ(store->Append("n", 1, {&cell, 1}), OkStatus());
+  }
+  std::filesystem::remove_all(folder);
+}
+
+// While large epochs come, their files wait; the first small one has them compacted.
+TEST(RocksdbViewStoreTest, LargeEpochsAreCompactedOnceSmallOnesCome) {
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("millrace_rocksdb_bulk_" + std::to_string(getpid()));
+  std::filesystem::remove_all(folder);
+  const auto files = [&] {
+    const std::filesystem::directory_iterator entries(folder);
+    return std::count_if(begin(entries), end(entries),
+                         [](const auto& entry) { return entry.path().extension() == ".sst"; });
+  };
+  constexpr std::uint64_t kLargeEpochs = 8;
+  {
+    auto store = *RocksdbViewStore::Open({.path = folder.string()});
+    ASSERT_EQ(store->Declare({.name = "n", .key = &TypeOf<std::int64_t>(), .value = &TypeOf<std::int64_t>()}),
+              OkStatus());
+    std::vector<std::int64_t> keys(50'000);
+    std::iota(keys.begin(), keys.end(), 0);
+    const auto commit = [&](std::uint64_t epoch, std::size_t count) {
+      std::vector<Cell> cells;
+      for (std::size_t i = 0; i < count; ++i) {
+        cells.push_back({&keys[i], &keys[i], Timestamp::Min(), Timestamp::Max(), {1, 1, epoch}});
+      }
+      EXPECT_EQ(store->Append("n", epoch, cells), OkStatus());
+      EXPECT_EQ(store->Commit(epoch), OkStatus());
+    };
+    for (std::uint64_t epoch = 1; epoch <= kLargeEpochs; ++epoch) commit(epoch, keys.size());
+    EXPECT_GE(files(), static_cast<std::ptrdiff_t>(kLargeEpochs));
+    commit(kLargeEpochs + 1, 1);
+    for (int wait = 0; wait < 600 && files() >= 4; ++wait) std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    EXPECT_LT(files(), 4);
+    std::int64_t found = 0;
+    EXPECT_EQ(store->Read({.view = "n"}, [&](const Cell&) { return ++found > 0; }), OkStatus());
+    EXPECT_EQ(found, static_cast<std::int64_t>(keys.size()));
   }
   std::filesystem::remove_all(folder);
 }
