@@ -21,7 +21,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-std::span<const std::byte> Bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
+std::span<const std::byte> BytesOf(std::string_view text) { return std::as_bytes(std::span(text)); }
 
 std::unique_ptr<File> MustOpen(FileSystem& files, const std::string& path, OpenMode mode = OpenMode::kReadWrite) {
   StatusOr<std::unique_ptr<File>> file = files.Open(path, mode);
@@ -32,7 +32,7 @@ std::unique_ptr<File> MustOpen(FileSystem& files, const std::string& path, OpenM
 /// Makes a file whose content and name are on the device.
 void MustMake(FileSystem& files, const std::string& path, std::string_view content) {
   const std::unique_ptr<File> file = MustOpen(files, path);
-  ASSERT_EQ(file->Append(Bytes(content)), OkStatus());
+  ASSERT_EQ(file->Append(BytesOf(content)), OkStatus());
   ASSERT_EQ(file->Sync(), OkStatus());
   ASSERT_EQ(files.SyncFolder(FolderOf(path)), OkStatus());
 }
@@ -64,7 +64,7 @@ TEST(SimulatedFileSystem, AgreesWithTheMachineOnErrors) {
   EXPECT_EQ(files.Open("/x/a", OpenMode::kCreate).status().code(), StatusCode::kNotFound);
   MustOpen(files, "/a", OpenMode::kCreate);
   EXPECT_EQ(files.Open("/a", OpenMode::kCreate).status().code(), StatusCode::kAlreadyExists);
-  EXPECT_EQ(MustOpen(files, "/a", OpenMode::kRead)->Append(Bytes("x")).code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(MustOpen(files, "/a", OpenMode::kRead)->Append(BytesOf("x")).code(), StatusCode::kFailedPrecondition);
   EXPECT_EQ(files.CreateFolders("/a/b").code(), StatusCode::kFailedPrecondition);
   EXPECT_EQ(files.CreateFolders("").code(), StatusCode::kNotFound);
   EXPECT_EQ(files.CreateFolders("/c/d/"), OkStatus());
@@ -96,11 +96,11 @@ TEST(SimulatedFileSystem, AgreesWithAStringUnderRandomWork) {
     const std::size_t offset = random.Below(4'000);
     switch (random.Below(5)) {
       case 0:
-        ASSERT_EQ(file->Append(Bytes(bytes)), OkStatus());
+        ASSERT_EQ(file->Append(BytesOf(bytes)), OkStatus());
         model += bytes;
         break;
       case 1:
-        ASSERT_EQ(file->WriteAt(offset, Bytes(bytes)), OkStatus());
+        ASSERT_EQ(file->WriteAt(offset, BytesOf(bytes)), OkStatus());
         if (bytes.empty()) break;
         model.resize(std::max(model.size(), offset + bytes.size()));
         model.replace(offset, bytes.size(), bytes);
@@ -125,7 +125,7 @@ TEST(SimulatedFileSystem, UnsyncedSectorsComeInAnySelection) {
   const auto write_three_sectors = [](FileSystem& files) {
     MustMake(files, "a", std::string(3 * 512, '-'));
     const std::unique_ptr<File> file = MustOpen(files, "a");
-    EXPECT_EQ(file->WriteAt(0, Bytes(std::string(3 * 512, 'x'))), OkStatus());
+    EXPECT_EQ(file->WriteAt(0, BytesOf(std::string(3 * 512, 'x'))), OkStatus());
   };
   const auto first_bytes = [](FileSystem& files) {
     const std::string content = Content(files, "a");
@@ -141,8 +141,8 @@ TEST(SimulatedFileSystem, UnsyncedAppendsMayLengthenWithoutTheirData) {
   const auto append_twice = [](FileSystem& files) {
     MustMake(files, "a", "1");
     const std::unique_ptr<File> file = MustOpen(files, "a");
-    EXPECT_EQ(file->Append(Bytes("2")), OkStatus());
-    EXPECT_EQ(file->Append(Bytes("3")), OkStatus());
+    EXPECT_EQ(file->Append(BytesOf("2")), OkStatus());
+    EXPECT_EQ(file->Append(BytesOf("3")), OkStatus());
   };
   const auto content = [](FileSystem& files) {
     std::string bytes = Content(files, "a");
@@ -195,7 +195,7 @@ TEST(SimulatedFileSystem, ARenameIsAtomic) {
 TEST(SimulatedFileSystem, ARenameWithoutASyncBeforeMayLoseTheContent) {
   const auto replace = [](FileSystem& files) {
     MustMake(files, "a", "old");
-    EXPECT_EQ(MustOpen(files, "a.new")->Append(Bytes("new")), OkStatus());
+    EXPECT_EQ(MustOpen(files, "a.new")->Append(BytesOf("new")), OkStatus());
     EXPECT_EQ(files.Rename("a.new", "a"), OkStatus());
     EXPECT_EQ(files.SyncFolder("."), OkStatus());
   };
@@ -266,14 +266,14 @@ TEST(SimulatedFileSystem, ARenameBetweenFoldersIsDurableAfterBothAreSynced) {
 TEST(SimulatedFileSystem, ACrashClosesFilesAndGivesLocksBack) {
   SimulatedFileSystem files({});
   const std::unique_ptr<File> file = MustOpen(files, "a");
-  ASSERT_EQ(file->Append(Bytes("kept")), OkStatus());
+  ASSERT_EQ(file->Append(BytesOf("kept")), OkStatus());
   const std::unique_ptr<FileLock> lock = *files.Lock("lock");
   EXPECT_EQ(files.Lock("lock").status().code(), StatusCode::kFailedPrecondition);
   files.Kill();
   EXPECT_TRUE(files.crashed());
   EXPECT_EQ(files.Open("a", OpenMode::kRead).status().code(), StatusCode::kUnavailable);
   files.Restart();
-  EXPECT_EQ(file->Append(Bytes("x")).code(), StatusCode::kUnavailable);
+  EXPECT_EQ(file->Append(BytesOf("x")).code(), StatusCode::kUnavailable);
   EXPECT_EQ(Content(files, "a"), "kept") << "the end of a process loses nothing";
   std::unique_ptr<FileLock> next = *files.Lock("lock");
   next.reset();
@@ -298,11 +298,11 @@ TEST(SimulatedFileSystem, CrashesAtTheAskedChange) {
     const std::uint64_t before = files.changes();
     files.KillAfter(2);
     const std::unique_ptr<File> file = MustOpen(files, "a");
-    EXPECT_EQ(file->Append(Bytes("1")), OkStatus());
+    EXPECT_EQ(file->Append(BytesOf("1")), OkStatus());
     EXPECT_EQ(*file->Size(), 1u) << "not a change";
-    EXPECT_EQ(file->Append(Bytes("2")).code(), StatusCode::kUnavailable);
+    EXPECT_EQ(file->Append(BytesOf("2")).code(), StatusCode::kUnavailable);
     EXPECT_EQ(files.changes(), before + 3);
-    EXPECT_EQ(file->Append(Bytes("3")).code(), StatusCode::kUnavailable);
+    EXPECT_EQ(file->Append(BytesOf("3")).code(), StatusCode::kUnavailable);
     files.Restart();
     outcomes.insert(Content(files, "a"));
   }
@@ -313,7 +313,7 @@ TEST(SimulatedFileSystem, TheSameSeedLosesTheSame) {
   const auto run = [](std::uint64_t seed) {
     SimulatedFileSystem files({.seed = seed});
     for (const std::string name : {"a", "b", "c", "d"}) {
-      EXPECT_EQ(MustOpen(files, name)->Append(Bytes(std::string(5'000, name[0]))), OkStatus());
+      EXPECT_EQ(MustOpen(files, name)->Append(BytesOf(std::string(5'000, name[0]))), OkStatus());
     }
     files.Crash();
     files.Restart();
@@ -342,7 +342,7 @@ TEST(SimulatedFileSystem, FailsTheAskedOperation) {
   EXPECT_EQ(files.SyncFolder(".").code(), StatusCode::kDataLoss);
 
   files.FailAt(FileOperation::kWrite, 1);
-  EXPECT_EQ(MustOpen(files, "a")->WriteAt(0, Bytes("CONTENT")).code(), StatusCode::kDataLoss);
+  EXPECT_EQ(MustOpen(files, "a")->WriteAt(0, BytesOf("CONTENT")).code(), StatusCode::kDataLoss);
   std::string torn = Content(files, "a");
   std::transform(torn.begin(), torn.end(), torn.begin(), [](unsigned char c) { return std::tolower(c); });
   EXPECT_EQ(torn, "content") << "each byte is the old or the new one";
@@ -352,7 +352,7 @@ TEST(SimulatedFileSystem, AfterAFailedSyncTheNextOneDoesNotWriteTheRest) {
   const auto work = [](SimulatedFileSystem& files) {
     MustMake(files, "a", "old");
     const std::unique_ptr<File> file = MustOpen(files, "a");
-    EXPECT_EQ(file->WriteAt(0, Bytes("new")), OkStatus());
+    EXPECT_EQ(file->WriteAt(0, BytesOf("new")), OkStatus());
     files.FailAt(FileOperation::kSync, 1);
     EXPECT_EQ(file->Sync().code(), StatusCode::kDataLoss);
     EXPECT_EQ(Content(files, "a"), "new") << "programs do not see it";
@@ -366,17 +366,18 @@ TEST(SimulatedFileSystem, AFullDeviceRefusesAndRecovers) {
   MustMake(files, "a", "12345");
   files.SetFreeBytes(4);
   const std::unique_ptr<File> file = MustOpen(files, "b");
-  EXPECT_EQ(file->Append(Bytes("123")), OkStatus());
-  EXPECT_EQ(file->Append(Bytes("456")), ResourceExhaustedError("cannot write b: No space left on device (simulated)"));
+  EXPECT_EQ(file->Append(BytesOf("123")), OkStatus());
+  EXPECT_EQ(file->Append(BytesOf("456")),
+            ResourceExhaustedError("cannot write b: No space left on device (simulated)"));
   EXPECT_EQ(Content(files, "b"), "1234") << "what there was room for";
-  EXPECT_EQ(file->WriteAt(0, Bytes("4321")), OkStatus()) << "needs no room";
+  EXPECT_EQ(file->WriteAt(0, BytesOf("4321")), OkStatus()) << "needs no room";
   EXPECT_EQ(file->Truncate(5).code(), StatusCode::kResourceExhausted);
   EXPECT_EQ(files.Open("c", OpenMode::kCreate).status().code(), StatusCode::kResourceExhausted);
   EXPECT_EQ(files.Remove("a"), OkStatus());
-  EXPECT_EQ(file->Append(Bytes("56789")), OkStatus());
-  EXPECT_EQ(file->Append(Bytes("!")).code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(file->Append(BytesOf("56789")), OkStatus());
+  EXPECT_EQ(file->Append(BytesOf("!")).code(), StatusCode::kResourceExhausted);
   files.SetFreeBytes({});
-  EXPECT_EQ(file->Append(Bytes("!")), OkStatus());
+  EXPECT_EQ(file->Append(BytesOf("!")), OkStatus());
   EXPECT_EQ(files.used_bytes(), 10u);
 }
 

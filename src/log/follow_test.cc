@@ -25,7 +25,7 @@ namespace {
 using Milliseconds = std::chrono::milliseconds;
 
 constexpr std::int32_t kPartitions = 3;
-constexpr std::int64_t kProducers = 2;
+constexpr std::int64_t kPublishers = 2;
 constexpr std::int64_t kAppendRecordsMax = 40;
 constexpr int kFollowers = 4;
 constexpr int kExitDone = 0;
@@ -43,7 +43,7 @@ struct Line {
   friend bool operator==(const Line&, const Line&) = default;
 };
 
-SampleRecord RecordOf(std::int64_t producer, std::int64_t sequence) {
+SampleRecord PublishedRecord(std::int64_t producer, std::int64_t sequence) {
   base::Random random(static_cast<std::uint64_t>(producer * 1'000'003 + sequence));
   SampleRecord record;
   if (random.Chance(0.8)) record.key = "k" + std::to_string(random.Below(7));
@@ -122,7 +122,7 @@ struct Folder {
     bool is_first = true;
     for (bool is_done = false; !is_done; is_first = false) {
       is_done = true;
-      for (std::int64_t p = 0; p < kProducers; ++p) {
+      for (std::int64_t p = 0; p < kPublishers; ++p) {
         const std::string id = "producer-" + std::to_string(p);
         const std::int64_t next = writer.LastSequence(id) + 1;
         // A kill may have left the later records of an append and not the earlier ones.
@@ -133,7 +133,7 @@ struct Folder {
         if (!is_first && next >= records) continue;
         is_done = false;
         std::vector<SampleRecord> some;
-        for (std::int64_t i = first; i < end; ++i) some.push_back(RecordOf(p, i));
+        for (std::int64_t i = first; i < end; ++i) some.push_back(PublishedRecord(p, i));
         const auto appended = AppendAll(writer, some, Producer{.id = id, .first_sequence = first});
         if (!appended.ok()) return Fail("an append", appended.status());
         std::vector<Line> lines;
@@ -287,7 +287,7 @@ class LogFollowTest : public ::testing::TestWithParam<SyncPolicy> {
         ASSERT_TRUE(by_sequence.try_emplace({line.producer, line.sequence}, line).second) << line.sequence << " twice";
       }
     }
-    ASSERT_EQ(by_sequence.size(), kProducers * static_cast<std::size_t>(records_of_producer));
+    ASSERT_EQ(by_sequence.size(), kPublishers * static_cast<std::size_t>(records_of_producer));
     const std::vector<Line> acknowledged = ReadLines(folder_.Acknowledged());
     ASSERT_FALSE(acknowledged.empty());
     for (const Line& line : acknowledged) {

@@ -107,6 +107,8 @@ Status RemoveHold(base::FileSystem& files, const std::string& log_folder, std::s
   MILLRACE_RETURN_IF_ERROR(CheckTopicName(topic));
   const std::string folder = TopicFolder(log_folder, topic);
   const std::string path = HoldPath(folder, name);
+  MILLRACE_ASSIGN_OR_RETURN(const bool is_left, files.Exists(path + ".new"));
+  if (is_left) MILLRACE_RETURN_IF_ERROR(files.Remove(path + ".new"));  // by who was killed setting it
   MILLRACE_ASSIGN_OR_RETURN(const bool exists, files.Exists(path));
   if (!exists) return NotFoundError("topic " + std::string(topic) + " has no hold " + std::string(name));
   MILLRACE_RETURN_IF_ERROR(files.Remove(path));

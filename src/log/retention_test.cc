@@ -50,7 +50,10 @@ TEST_F(LogRetentionTest, RemovesByAgeWhatNobodyHolds) {
   EXPECT_THAT(writer_->Start(), ElementsAre(3, 0));
   clock_.Advance(std::chrono::hours(100));
   EXPECT_EQ(*writer_->ApplyRetention(), 5);
+  const std::string unfinished = "log/t/holds/archive.json.new";  // of who was killed setting it
+  ASSERT_TRUE(base::ReplaceFile(files_, unfinished, "{").ok());
   ASSERT_TRUE(RemoveHold(files_, "log", "t", "archive").ok());
+  EXPECT_FALSE(*files_.Exists(unfinished));
   EXPECT_EQ(RemoveHold(files_, "log", "t", "archive").code(), StatusCode::kNotFound);
   EXPECT_EQ(*writer_->ApplyRetention(), 1);
   EXPECT_THAT(writer_->Start(), ElementsAre(9, 0));  // the last segment stays

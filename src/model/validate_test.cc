@@ -22,7 +22,7 @@ using namespace std::chrono_literals;
 using Pair = KV<std::string, std::int64_t>;
 
 /// An unbounded source that nothing here ever reads.
-struct Endless {
+struct EndlessNumbers {
   using Element = std::int64_t;
   static constexpr bool kUnbounded = true;
   StatusOr<std::vector<Restriction>> InitialRestrictions(const SplitOptions&) const {
@@ -144,7 +144,7 @@ TEST_F(ValidateTest, CombineGloballyWithDefaultsInWindows) {
 }
 
 TEST_F(ValidateTest, UnboundedInputInTheGlobalWindow) {
-  auto numbers = pipeline_ | "Endless" >> Read(Endless{});
+  auto numbers = pipeline_ | "Endless" >> Read(EndlessNumbers{});
   numbers | "Total" >> CombineGlobally(Sum{});
   EXPECT_THAT(Mistakes(true),
               ElementsAre("Total: an aggregation of unbounded input in the global window would never fire; "
@@ -152,14 +152,14 @@ TEST_F(ValidateTest, UnboundedInputInTheGlobalWindow) {
 }
 
 TEST_F(ValidateTest, UnboundedInputInTheGlobalWindowWithATrigger) {
-  auto numbers = pipeline_ | "Endless" >> Read(Endless{});
+  auto numbers = pipeline_ | "Endless" >> Read(EndlessNumbers{});
   numbers | "Often" >> WindowInto(GlobalWindows{}).Triggering(Repeatedly{AfterCount{1000}}).Discarding() |
       "Total" >> CombineGlobally(Sum{}).WithoutDefaults();
   EXPECT_THAT(Mistakes(true), IsEmpty());
 }
 
 TEST_F(ValidateTest, UnboundedInputInBatchMode) {
-  pipeline_ | "Endless" >> Read(Endless{});
+  pipeline_ | "Endless" >> Read(EndlessNumbers{});
   EXPECT_THAT(Mistakes(false), ElementsAre("Endless: its input has no end, and batch mode waits for the end of input; "
                                            "run in streaming mode, or give it an end"));
   EXPECT_THAT(Mistakes(true), IsEmpty());
@@ -290,7 +290,7 @@ TEST_F(ValidateTest, ASideInputBoundTwice) {
 }
 
 TEST_F(ValidateTest, ASideInputThatIsNeverComplete) {
-  auto pairs = pipeline_ | "Endless" >> Read(Endless{}) |
+  auto pairs = pipeline_ | "Endless" >> Read(EndlessNumbers{}) |
                "Pair" >> Map([](const std::int64_t& n) { return Pair{std::to_string(n), n}; });
   Numbers() | "Look" >> ParDo(Lookup{}).WithSideInput("names", AsMap(pairs));
   EXPECT_THAT(Mistakes(true),
@@ -325,7 +325,7 @@ TEST_F(ValidateTest, FlattenOfNothing) {
 }
 
 TEST_F(ValidateTest, NegativeDisorder) {
-  pipeline_ | "Endless" >> Read(Endless{}).MaxDisorder(-1s);
+  pipeline_ | "Endless" >> Read(EndlessNumbers{}).MaxDisorder(-1s);
   EXPECT_THAT(Mistakes(true), ElementsAre("Endless: the greatest disorder is negative"));
 }
 

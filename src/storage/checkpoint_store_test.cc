@@ -26,7 +26,7 @@ using testing::IsEmpty;
 using testing::SizeIs;
 using testing::StartsWith;
 
-constexpr const char* kFolder = "g/checkpoints";
+constexpr const char* kStoreFolder = "g/checkpoints";
 constexpr const char* kData1 = "g/checkpoints/00000000000000000001-0000000001.data";
 constexpr const char* kManifest1 = "g/checkpoints/00000000000000000001.manifest.json";
 constexpr const char* kManifest2 = "g/checkpoints/00000000000000000002.manifest.json";
@@ -47,7 +47,7 @@ NewSection Delta(const std::vector<std::string>& texts) { return {.full = false,
 class CheckpointStoreTest : public testing::Test {
  protected:
   CheckpointStore MustOpen(CheckpointStoreOptions options = {}) {
-    StatusOr<CheckpointStore> store = CheckpointStore::Open(files_, kFolder, options);
+    StatusOr<CheckpointStore> store = CheckpointStore::Open(files_, kStoreFolder, options);
     EXPECT_TRUE(store.ok()) << store.status();
     return *std::move(store);
   }
@@ -63,14 +63,14 @@ class CheckpointStoreTest : public testing::Test {
   std::string Content(const StateChain& state) {
     std::string content;
     for (const SectionRef& section : state.chain) {
-      const StatusOr<std::string> bytes = ReadSection(files_, kFolder, section);
+      const StatusOr<std::string> bytes = ReadSection(files_, kStoreFolder, section);
       EXPECT_TRUE(bytes.ok()) << bytes.status();
       content += (section.full ? "[" : "+") + bytes.value_or("");
     }
     return content;
   }
 
-  std::vector<std::string> Names() { return *files_.List(kFolder); }
+  std::vector<std::string> Names() { return *files_.List(kStoreFolder); }
 
   SimulatedFileSystem files_{{.seed = base::TestSeed()}};
 };
@@ -99,7 +99,7 @@ TEST_F(CheckpointStoreTest, GivesBackWhatWasWritten) {
   files_.Crash();
   files_.Restart();
 
-  const StatusOr<std::optional<CheckpointManifest>> read = LatestCheckpoint(files_, kFolder);
+  const StatusOr<std::optional<CheckpointManifest>> read = LatestCheckpoint(files_, kStoreFolder);
   ASSERT_TRUE(read.ok()) << read.status();
   const CheckpointManifest& latest = **read;
   EXPECT_EQ(ManifestText(latest), ManifestText(*written));
@@ -117,17 +117,17 @@ TEST_F(CheckpointStoreTest, GivesBackWhatWasWritten) {
   EXPECT_EQ(latest.bytes(), 8u + 3'000'001u);
 
   std::vector<std::string> chunks;
-  ASSERT_EQ(ReadSection(files_, kFolder, latest.FindState("A/Count", "cells")->chain[0],
+  ASSERT_EQ(ReadSection(files_, kStoreFolder, latest.FindState("A/Count", "cells")->chain[0],
                         [&](std::string chunk) {
                           chunks.push_back(std::move(chunk));
                           return OkStatus();
                         }),
             OkStatus());
   EXPECT_THAT(chunks, ElementsAre("one", "", "three")) << "the pieces as they were given";
-  EXPECT_EQ(*ReadSection(files_, kFolder, latest.FindSink("views")->batch), std::string(3'000'000, 'v') + "w");
+  EXPECT_EQ(*ReadSection(files_, kStoreFolder, latest.FindSink("views")->batch), std::string(3'000'000, 'v') + "w");
   EXPECT_EQ(latest.FindState("A/Count", "other"), nullptr);
   EXPECT_EQ(latest.FindSource("Read")->finished, 4u);
-  EXPECT_EQ(VerifyCheckpoint(files_, kFolder, latest), OkStatus());
+  EXPECT_EQ(VerifyCheckpoint(files_, kStoreFolder, latest), OkStatus());
 }
 
 TEST_F(CheckpointStoreTest, AChainGrowsByDeltasAndEndsWithAFullSection) {
@@ -179,7 +179,7 @@ TEST_F(CheckpointStoreTest, KeepsTheNewestAndNoGarbage) {
     EXPECT_LE(Names().size(), 3u + 4u);  // and the data of the one that was removed last
   }
   std::vector<std::uint64_t> epochs;
-  const std::vector<ListedCheckpoint> listed = *ListCheckpoints(files_, kFolder);
+  const std::vector<ListedCheckpoint> listed = *ListCheckpoints(files_, kStoreFolder);
   for (const ListedCheckpoint& checkpoint : listed) epochs.push_back(checkpoint.epoch);
   EXPECT_THAT(epochs, ElementsAre(50, 49, 48));
   EXPECT_EQ(Content(store.Find(48)->states[0]), "[47");
@@ -211,16 +211,16 @@ TEST_F(CheckpointStoreTest, ADeviceErrorLeavesTheCheckpointBefore) {
   for (const FileOperation operation : {FileOperation::kWrite, FileOperation::kSync, FileOperation::kSyncFolder}) {
     for (std::uint64_t nth = 1; nth <= 2; ++nth) {
       SimulatedFileSystem files({.seed = base::TestSeed() + nth});
-      StatusOr<CheckpointStore> store = CheckpointStore::Open(files, kFolder);
+      StatusOr<CheckpointStore> store = CheckpointStore::Open(files, kStoreFolder);
       ASSERT_TRUE(store->Write({.epoch = 1, .attempt = 1, .states = {State("S", {Full({"a"})})}}).ok());
       files.FailAt(operation, nth);
       const Status status = store->Write({.epoch = 2, .attempt = 1, .states = {State("S", {Delta({"b"})})}}).status();
       EXPECT_EQ(status.code(), StatusCode::kDataLoss) << status;
       files.Crash();
       files.Restart();
-      const StatusOr<std::optional<CheckpointManifest>> latest = LatestCheckpoint(files, kFolder);
+      const StatusOr<std::optional<CheckpointManifest>> latest = LatestCheckpoint(files, kStoreFolder);
       ASSERT_TRUE(latest.ok()) << latest.status();
-      EXPECT_EQ(VerifyCheckpoint(files, kFolder, **latest), OkStatus());
+      EXPECT_EQ(VerifyCheckpoint(files, kStoreFolder, **latest), OkStatus());
       EXPECT_EQ((*latest)->states[0].chain.size(), (*latest)->epoch)
           << "the one before, or the one whose rename was done";
     }
@@ -282,7 +282,7 @@ TEST_F(CheckpointStoreTest, AnUnknownFormatIsRefusedAndNotCalledDamage) {
   MustOpen();
   const std::string text = "{\"format\":2,\"bytes\":0,\"checksum\":0}\n";
   ASSERT_EQ(base::ReplaceFile(files_, kManifest1, text), OkStatus());
-  const Status status = LatestCheckpoint(files_, kFolder).status();
+  const Status status = LatestCheckpoint(files_, kStoreFolder).status();
   EXPECT_EQ(status.code(), StatusCode::kFailedPrecondition);
   EXPECT_THAT(status.message(), HasSubstr("its format is 2; this version reads format 1 only"));
 }
@@ -294,7 +294,7 @@ TEST_F(CheckpointStoreTest, EveryFlippedBitOfTheDataIsFoundAndNamed) {
   const std::uint64_t size = *(*files_.Open(kData1, base::OpenMode::kRead))->Size();
   for (std::uint64_t offset = 0; offset < size; ++offset) {
     files_.Flip(kData1, offset, static_cast<std::uint8_t>(1U << offset % 8));
-    const Status status = VerifyCheckpoint(files_, kFolder, second);
+    const Status status = VerifyCheckpoint(files_, kStoreFolder, second);
     EXPECT_EQ(status.code(), StatusCode::kDataLoss) << offset;
     EXPECT_THAT(status.message(), AllOf(HasSubstr(kData1), HasSubstr("start a new generation"))) << offset;
     files_.Flip(kData1, offset, static_cast<std::uint8_t>(1U << offset % 8));
@@ -303,10 +303,10 @@ TEST_F(CheckpointStoreTest, EveryFlippedBitOfTheDataIsFoundAndNamed) {
   const std::string content = *base::ReadFile(files_, kData1, 1 << 20);
   for (std::uint64_t length = 0; length < size; ++length) {
     ASSERT_EQ(file->Truncate(length), OkStatus());
-    EXPECT_EQ(VerifyCheckpoint(files_, kFolder, first).code(), StatusCode::kDataLoss) << length;
+    EXPECT_EQ(VerifyCheckpoint(files_, kStoreFolder, first).code(), StatusCode::kDataLoss) << length;
     ASSERT_EQ(file->WriteAt(0, std::as_bytes(std::span(content))), OkStatus());
   }
-  EXPECT_EQ(VerifyCheckpoint(files_, kFolder, second), OkStatus());
+  EXPECT_EQ(VerifyCheckpoint(files_, kStoreFolder, second), OkStatus());
 }
 
 TEST_F(CheckpointStoreTest, ASectionErrorSaysWhereItIsAndWhatDoesWithoutIt) {
@@ -314,7 +314,7 @@ TEST_F(CheckpointStoreTest, ASectionErrorSaysWhereItIsAndWhatDoesWithoutIt) {
   MustWrite(store, {State("S", {Full({"a"})})});
   const CheckpointManifest second = MustWrite(store, {State("R", {Full({"r"})}), State("S", {Full({"bcd", "efg"})})});
   const SectionRef& section = second.FindState("S", "cells")->chain[0];
-  const std::string file = std::string(kFolder) + "/" + section.file;
+  const std::string file = std::string(kStoreFolder) + "/" + section.file;
   files_.Flip(file, section.offset + 40 + 16 + 3 + 16, 1);
   const Status status = store.ReadSection(section).status();
   EXPECT_EQ(status.code(), StatusCode::kDataLoss);
@@ -357,8 +357,8 @@ TEST_F(CheckpointStoreTest, ASnapshotStandsAlone) {
   ASSERT_EQ(store.SaveAs(manifest, "snapshots/before"), OkStatus());
   files_.Crash();
   files_.Restart();
-  const std::vector<std::string> names = *files_.List(kFolder);
-  for (const std::string& name : names) ASSERT_EQ(files_.Remove(std::string(kFolder) + "/" + name), OkStatus());
+  const std::vector<std::string> names = *files_.List(kStoreFolder);
+  for (const std::string& name : names) ASSERT_EQ(files_.Remove(std::string(kStoreFolder) + "/" + name), OkStatus());
 
   const CheckpointManifest copy = **LatestCheckpoint(files_, "snapshots/before");
   EXPECT_EQ(copy.epoch, 2u);

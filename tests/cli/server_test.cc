@@ -43,7 +43,7 @@ Outcome Shell(const std::string& command) {
   return outcome;
 }
 
-std::string Slurp(const std::string& path) {
+std::string ContentOf(const std::string& path) {
   std::ifstream file(path);
   std::ostringstream text;
   text << file.rdbuf();
@@ -59,7 +59,7 @@ class ServerTest : public ::testing::Test {
     run_ = std::make_unique<Child>("rides", arguments);
     const std::string file = server::ServerFileOf(folder_.path());
     for (int i = 0; i < 2'000; ++i) {
-      const auto found = json::Parse<server::ServerFile>(Slurp(file));
+      const auto found = json::Parse<server::ServerFile>(ContentOf(file));
       if (found.ok() && found->pid == run_->pid()) {
         url_ = found->url;
         return;
@@ -128,7 +128,7 @@ TEST_F(ServerTest, TellsStatusAndHealth) {
 
 TEST_F(ServerTest, ARunWhoseResultsCannotBeShownEnds) {
   Start({"--checkpoint_interval=3s"});
-  ASSERT_THAT(Slurp(folder_.path() + "/millrace.json"), HasSubstr("\"generation\":0"));
+  ASSERT_THAT(ContentOf(folder_.path() + "/millrace.json"), HasSubstr("\"generation\":0"));
   const std::string unfinished = folder_.path() + "/millrace.json.new";
   std::filesystem::create_directory(unfinished);
   const Outcome ended = run_->Wait();

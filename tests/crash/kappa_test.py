@@ -126,7 +126,7 @@ class KappaTest(unittest.TestCase):
             self.assertEqual(scenario.differences_of_the_stores(), [])
             scenario.finish(scenario.command("archive", "verify"))
             self.assertLess(scenario.files(), FILES_MAX)
-            holds = {path.name for path in (scenario.data / "log/flights/holds").glob("run-*")}
+            holds = {path.name for path in (scenario.data / "log/flights/holds").glob("run-*.json")}
             self.assertLessEqual(holds, {f"run-generation-{n}.json" for n in scenario.generations()})
         scenario.close()
         return work.kills

@@ -15,9 +15,9 @@ namespace {
 
 using testing::Collect;
 
-using Cell = std::pair<BoundedWindow, std::int64_t>;  // window, key
+using KeyInWindow = std::pair<BoundedWindow, std::int64_t>;  // window, key
 template <class T>
-using Table = std::map<Cell, T>;
+using Table = std::map<KeyInWindow, T>;
 
 Table<std::multiset<std::int64_t>> Loop(const std::vector<Partition>& partitions, const WindowFn& fn) {
   Table<std::multiset<std::int64_t>> groups;
@@ -41,7 +41,7 @@ template <class T>
 Table<T> Got(const testing::Collection<KV<std::int64_t, T>>& seen) {
   Table<T> results;
   for (const auto& element : seen.elements) {
-    EXPECT_TRUE(results.emplace(Cell{element.window, element.value.key}, element.value.value).second)
+    EXPECT_TRUE(results.emplace(KeyInWindow{element.window, element.value.key}, element.value.value).second)
         << element.window << " " << element.value.key;
     EXPECT_EQ(element.timestamp, element.window.max_timestamp());
     EXPECT_TRUE(element.pane.is_first && element.pane.is_last);
@@ -209,9 +209,9 @@ TEST(PaneLaws, PanesAddUp) {
     auto seen = Collect(sums);
     ASSERT_EQ(pipeline.Run(options).status, OkStatus());
 
-    std::map<Cell, std::map<std::int64_t, testing::Collected<KV<std::int64_t, std::int64_t>>>> panes;
+    std::map<KeyInWindow, std::map<std::int64_t, testing::Collected<KV<std::int64_t, std::int64_t>>>> panes;
     for (const auto& element : seen->elements) {
-      auto& of_cell = panes[Cell{element.window, element.value.key}];
+      auto& of_cell = panes[KeyInWindow{element.window, element.value.key}];
       EXPECT_TRUE(of_cell.emplace(element.pane.index, element).second);
     }
     Table<std::int64_t> got;

@@ -15,7 +15,7 @@ namespace {
 using std::chrono::seconds;
 using testing::Collect;
 using Pair = KV<std::int64_t, std::int64_t>;
-using Cell = std::pair<BoundedWindow, std::int64_t>;
+using KeyInWindow = std::pair<BoundedWindow, std::int64_t>;
 
 Pair PairOf(const Event& event) { return {event.key, event.value}; }
 
@@ -53,11 +53,11 @@ TEST_P(CompositionLaws, ChainedAggregations) {
     auto totals = Collect(sums | "Values" >> Values() | "Total" >> CombineGlobally(Sum{}).WithoutDefaults(), "Totals");
     const PipelineResult result = RunOk(pipeline, chance.Options(GetParam()));
 
-    std::map<Cell, std::int64_t> sum;
+    std::map<KeyInWindow, std::int64_t> sum;
     for (const Partition& partition : *events) {
       for (const Event& event : partition) sum[{first.At(first.LastStart(event.at)), event.key}] += event.value;
     }
-    std::map<Cell, std::int64_t> max;
+    std::map<KeyInWindow, std::int64_t> max;
     std::map<BoundedWindow, std::int64_t> total;
     for (const auto& [cell, value] : sum) {
       total[cell.first] += value;
@@ -66,7 +66,7 @@ TEST_P(CompositionLaws, ChainedAggregations) {
         at->second = std::max(at->second, value);
       });
     }
-    std::map<Cell, std::int64_t> got_max;
+    std::map<KeyInWindow, std::int64_t> got_max;
     for (const auto& element : maxima->elements) got_max[{element.window, element.value.key}] = element.value.value;
     std::map<BoundedWindow, std::int64_t> got_total;
     for (const auto& element : totals->elements) got_total[element.window] = element.value;
@@ -103,19 +103,19 @@ TEST_P(CompositionLaws, StateIsPerKeyAndWindow) {
     Collect(sums, "Sums");
     RunOk(pipeline, chance.Options(GetParam()));
 
-    std::map<Cell, std::multiset<std::int64_t>> expected;
-    std::map<Cell, std::int64_t> sum;
+    std::map<KeyInWindow, std::multiset<std::int64_t>> expected;
+    std::map<KeyInWindow, std::int64_t> sum;
     for (const Partition& partition : *events) {
       for (const Event& event : partition) {
         fn.ForEachWindow(event.at, [&](const BoundedWindow& window) {
-          const Cell cell{window, event.key};
+          const KeyInWindow cell{window, event.key};
           expected[cell].insert(std::ssize(expected[cell]) + 1);
           sum[cell] += event.value;
         });
       }
     }
     for (const auto& [cell, value] : sum) expected[cell].insert(1'000'000'000 + value);
-    std::map<Cell, std::multiset<std::int64_t>> got;
+    std::map<KeyInWindow, std::multiset<std::int64_t>> got;
     for (const auto& element : seen->elements) got[{element.window, element.value.key}].insert(element.value.value);
     EXPECT_TRUE(got == expected);
   });
@@ -170,7 +170,7 @@ TEST_P(CompositionLaws, FlattenWaitsForTheSlowerSource) {
     auto seen = Collect(Flatten(a, b).As("All") | "Pairs" >> Map(PairOf) | "Window" >> WindowInto(fn) |
                         "Sum" >> CombinePerKey(Sum{}));
     const PipelineResult result = RunOk(pipeline, chance.Options(GetParam()));
-    std::map<Cell, std::int64_t> expected;
+    std::map<KeyInWindow, std::int64_t> expected;
     for (const auto& input : {many, few}) {
       for (const Partition& partition : *input) {
         for (const Event& event : partition) {
@@ -179,7 +179,7 @@ TEST_P(CompositionLaws, FlattenWaitsForTheSlowerSource) {
         }
       }
     }
-    std::map<Cell, std::int64_t> got;
+    std::map<KeyInWindow, std::int64_t> got;
     for (const auto& element : seen->elements) got[{element.window, element.value.key}] = element.value.value;
     EXPECT_TRUE(got == expected);
     EXPECT_EQ(seen->elements.size(), expected.size());
@@ -202,7 +202,7 @@ TEST_P(CompositionLaws, CoGroupByKeyJoins) {
     RunOk(pipeline, chance.Options(GetParam()));
 
     using Sides = std::array<std::multiset<std::int64_t>, 2>;
-    std::map<Cell, Sides> expected;
+    std::map<KeyInWindow, Sides> expected;
     std::size_t side = 0;
     for (const auto& input : {left, right}) {
       for (const Partition& partition : *input) {
@@ -213,7 +213,7 @@ TEST_P(CompositionLaws, CoGroupByKeyJoins) {
       }
       ++side;
     }
-    std::map<Cell, Sides> got;
+    std::map<KeyInWindow, Sides> got;
     for (const auto& element : seen->elements) {
       const auto& [lefts, rights] = element.value.value;
       const auto [at, fresh] = got.try_emplace({element.window, element.value.key});
@@ -253,7 +253,7 @@ TEST_P(CompositionLaws, SideInputsAreCompleteForEachWindow) {
     auto counts = Collect(looked | "Count" >> Count::PerElement(), "Counts");
     const PipelineResult result = RunOk(pipeline, chance.Options(GetParam()));
 
-    std::map<Cell, std::int64_t> sum;
+    std::map<KeyInWindow, std::int64_t> sum;
     for (const Partition& partition : *sides) {
       for (const Event& event : partition) sum[{side_fn.At(side_fn.LastStart(event.at)), event.key}] += event.value;
     }

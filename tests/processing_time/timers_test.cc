@@ -56,8 +56,8 @@ struct Beat {
   std::int64_t delay = 0;
 };
 
-const WindowInto kGlobal = WindowInto(GlobalWindows{});
-const WindowInto kFixed = WindowInto(FixedWindows{seconds(10)});
+const WindowInto kGlobalWindow = WindowInto(GlobalWindows{});
+const WindowInto kFixedWindow = WindowInto(FixedWindows{seconds(10)});
 
 class ProcessingTimersTest : public ::testing::Test {
  protected:
@@ -106,7 +106,7 @@ TEST_F(ProcessingTimersTest, ATimerFiresWhenItsDelayIsOver) {
   Expect({"flush b 1"});
   Pass(100);
   Expect({});
-  ASSERT_EQ(Play(Gather{}, kGlobal), OkStatus());
+  ASSERT_EQ(Play(Gather{}, kGlobalWindow), OkStatus());
 }
 
 TEST_F(ProcessingTimersTest, SettingItAgainMovesItAndClearingEndsIt) {
@@ -125,7 +125,7 @@ TEST_F(ProcessingTimersTest, SettingItAgainMovesItAndClearingEndsIt) {
   In("a", "clear", 0);
   Pass(100);
   Expect({});
-  ASSERT_EQ(Play(Gather{}, kGlobal), OkStatus());
+  ASSERT_EQ(Play(Gather{}, kGlobalWindow), OkStatus());
 }
 
 TEST_F(ProcessingTimersTest, OutputsHaveTheTimeOfTheElementOrOfTheWatermarkWithinTheWindow) {
@@ -138,7 +138,7 @@ TEST_F(ProcessingTimersTest, OutputsHaveTheTimeOfTheElementOrOfTheWatermarkWithi
   Watermark(15);
   Pass(1);
   Expect({"flush a 1", "flush a 1", "flush a 1"});
-  ASSERT_EQ(Play(Gather{}, WindowInto(kFixed).AllowedLateness(seconds(20)).Accumulating()), OkStatus());
+  ASSERT_EQ(Play(Gather{}, WindowInto(kFixedWindow).AllowedLateness(seconds(20)).Accumulating()), OkStatus());
   EXPECT_THAT(times_, ElementsAre(At(3), At(5), At(10) - Duration(1)));
 }
 
@@ -149,12 +149,12 @@ TEST_F(ProcessingTimersTest, ATimerGoesWithItsWindow) {
   Expect({"rest a 1"});
   Pass(10);
   Expect({"flush a 1"});  // that of the second window
-  ASSERT_EQ(Play(Gather{}, kFixed), OkStatus());
+  ASSERT_EQ(Play(Gather{}, kFixedWindow), OkStatus());
 }
 
 TEST_F(ProcessingTimersTest, ATimerHoldsNoWatermark) {
   stream_.Add({"a", {"add", 100}}, At(1)).Add({"b", {"clear", 0}}, At(2)).AdvanceWatermarkTo(At(10));
-  auto keyed = pipeline_ | "Script" >> stream_ | "Window" >> kFixed;
+  auto keyed = pipeline_ | "Script" >> stream_ | "Window" >> kFixedWindow;
   auto notes = keyed | "Fn" >> ParDo(Gather{});
   auto counts = Collect(Flatten(notes, keyed | "Keys" >> Keys()).As("All") | "Count" >> Count::PerElement());
   seen_ = Collect(notes, "Notes");
@@ -178,7 +178,7 @@ TEST_F(ProcessingTimersTest, AHandlerMaySetItsTimerAgain) {
   Expect({"beat a"});
   Pass(50);  // once: it is set by the time when it fires
   Expect({"beat a"});
-  ASSERT_EQ(Play(Beat{.delay = 5}, kGlobal), OkStatus());
+  ASSERT_EQ(Play(Beat{.delay = 5}, kGlobalWindow), OkStatus());
 }
 
 TEST_F(ProcessingTimersTest, AHandlerWithoutADelayDoesNotLoopForEver) {
@@ -187,13 +187,13 @@ TEST_F(ProcessingTimersTest, AHandlerWithoutADelayDoesNotLoopForEver) {
   Pass(1);
   stream_.Then(
       [this] { EXPECT_THAT(TakeNotes(), ::testing::SizeIs(::testing::AllOf(::testing::Ge(2), ::testing::Le(20)))); });
-  ASSERT_EQ(Play(Beat{.delay = 0}, kGlobal), OkStatus());
+  ASSERT_EQ(Play(Beat{.delay = 0}, kGlobalWindow), OkStatus());
 }
 
 TEST_F(ProcessingTimersTest, ATimerIsSetInItsOwnDomainOnly) {
   In("a", "add", 0);
   Pass(1);
-  EXPECT_THAT(Play(Beat{.delay = -1}, kGlobal).message(),
+  EXPECT_THAT(Play(Beat{.delay = -1}, kGlobalWindow).message(),
               HasSubstr("a timer in processing time is set to an event time; use SetRelative(delay)"));
 }
 
@@ -221,7 +221,7 @@ TEST_F(ProcessingTimersTest, InBatchModeTimersFireAtTheEndOfTheirWindowInTheOrde
   const std::vector<TimestampedValue<Keyed>> orders{{{"a", {"add", 3'000}}, At(1)}, {{"a", {"add", 3'000}}, At(2)},
                                                     {{"b", {"add", 1'000}}, At(3)}, {{"c", {"add", 2'000}}, At(4)},
                                                     {{"c", {"clear", 0}}, At(4)},   {{"a", {"add", 1'000}}, At(11)}};
-  seen_ = Collect(pipeline_ | "Orders" >> Create(orders) | "Window" >> kFixed | "Fn" >> ParDo(Gather{}));
+  seen_ = Collect(pipeline_ | "Orders" >> Create(orders) | "Window" >> kFixedWindow | "Fn" >> ParDo(Gather{}));
   RunOptions options;
   options.threads = 1;
   ASSERT_EQ(pipeline_.Run(options).status, OkStatus());

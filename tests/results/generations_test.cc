@@ -24,12 +24,12 @@ using cli::EventTimeRange;
 using cli::GenerationOfRun;
 using ::testing::HasSubstr;
 
-constexpr Timestamp kNow = Timestamp::FromSeconds(1'000'000'000);
+constexpr Timestamp kBegin = Timestamp::FromSeconds(1'000'000'000);
 
 class GenerationsTest : public ::testing::Test {
  protected:
   static DirectoryHolder Holder(const std::string& verb) {
-    return {.pid = ::getpid(), .program = "visits", .verb = verb, .since = kNow};
+    return {.pid = ::getpid(), .program = "visits", .verb = verb, .since = kBegin};
   }
   StatusOr<DataDirectory> ForRun() const { return DataDirectory::OpenForRun(folder_.path(), Holder("run"), "visits"); }
   StatusOr<DataDirectory> ForReplay() const {
@@ -48,14 +48,14 @@ class GenerationsTest : public ::testing::Test {
     StatusOr<DataDirectory> directory = ForRun();
     ASSERT_TRUE(directory.ok()) << directory.status();
     ASSERT_TRUE(directory->ResumeOrBeginGeneration(false).ok());
-    ASSERT_EQ(directory->NoteCheckpoint(kNow), OkStatus());
+    ASSERT_EQ(directory->NoteCheckpoint(kBegin), OkStatus());
   }
   StatusOr<GenerationOfRun> ReplayAndKill(bool is_fresh = false, const EventTimeRange& range = {}) const {
     StatusOr<DataDirectory> directory = ForReplay();
     if (!directory.ok()) return directory.status();
-    StatusOr<GenerationOfRun> run = directory->ResumeOrBeginReplay(is_fresh, range, kNow);
+    StatusOr<GenerationOfRun> run = directory->ResumeOrBeginReplay(is_fresh, range, kBegin);
     if (!run.ok()) return run;
-    EXPECT_EQ(directory->NoteCheckpoint(kNow), OkStatus());
+    EXPECT_EQ(directory->NoteCheckpoint(kBegin), OkStatus());
     return run;
   }
 
@@ -77,7 +77,7 @@ TEST_F(GenerationsTest, AReplayIsBuiltBesideWhatIsReadAndGoneOnWith) {
   {
     StatusOr<DataDirectory> directory = ForRun();
     EXPECT_EQ(directory->ResumeOrBeginGeneration(false)->generation, 1U);
-    EXPECT_EQ(directory->PromoteRunning(kNow), OkStatus());
+    EXPECT_EQ(directory->PromoteRunning(kBegin), OkStatus());
   }
   EXPECT_TRUE(Exists(2));
   EXPECT_EQ(ReplayAndKill(true)->generation, 3U);
@@ -87,11 +87,11 @@ TEST_F(GenerationsTest, AReplayIsBuiltBesideWhatIsReadAndGoneOnWith) {
 TEST_F(GenerationsTest, PromotingAndRollingBackMoveThePointerAndKeepBoth) {
   BeginWithARun();
   ASSERT_TRUE(ReplayAndKill().ok());
-  EXPECT_EQ(cli::RollBack(folder_.path(), kNow).status().code(), StatusCode::kNotFound);
-  ASSERT_EQ(cli::PromoteGeneration(folder_.path(), 2, kNow), OkStatus());
+  EXPECT_EQ(cli::RollBack(folder_.path(), kBegin).status().code(), StatusCode::kNotFound);
+  ASSERT_EQ(cli::PromoteGeneration(folder_.path(), 2, kBegin), OkStatus());
   EXPECT_EQ(ReadGeneration(), 2U);
   EXPECT_EQ(Manifest().FindBeside(1)->purpose, BesideGeneration::kKept);
-  EXPECT_EQ(cli::PromoteGeneration(folder_.path(), 2, kNow).code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(cli::PromoteGeneration(folder_.path(), 2, kBegin).code(), StatusCode::kFailedPrecondition);
   // The next run goes on with what is read.
   {
     StatusOr<DataDirectory> directory = ForRun();
@@ -99,13 +99,13 @@ TEST_F(GenerationsTest, PromotingAndRollingBackMoveThePointerAndKeepBoth) {
     EXPECT_EQ(run->generation, 2U);
     EXPECT_EQ(run->attempt, 2U);
   }
-  EXPECT_EQ(*cli::RollBack(folder_.path(), kNow), 1U);
+  EXPECT_EQ(*cli::RollBack(folder_.path(), kBegin), 1U);
   EXPECT_EQ(ReadGeneration(), 1U);
   EXPECT_EQ(Manifest().running->generation, 1U);
   EXPECT_EQ(Manifest().FindBeside(2)->attempt, 2U);
   EXPECT_TRUE(Exists(1));
   EXPECT_TRUE(Exists(2));
-  EXPECT_EQ(cli::PromoteGeneration(folder_.path(), 2, kNow), OkStatus());
+  EXPECT_EQ(cli::PromoteGeneration(folder_.path(), 2, kBegin), OkStatus());
   EXPECT_EQ(ReadGeneration(), 2U);
 }
 
@@ -114,12 +114,12 @@ TEST_F(GenerationsTest, ARunThatAReplayHasReplacedStaysBesideWhenItEnds) {
   StatusOr<DataDirectory> run = ForRun();
   ASSERT_TRUE(run->ResumeOrBeginGeneration(false).ok());
   ASSERT_TRUE(ReplayAndKill().ok());
-  ASSERT_EQ(cli::PromoteGeneration(folder_.path(), 2, kNow), OkStatus());
-  ASSERT_EQ(run->NoteCheckpoint(kNow), OkStatus());
-  ASSERT_EQ(run->PromoteRunning(kNow), OkStatus());
+  ASSERT_EQ(cli::PromoteGeneration(folder_.path(), 2, kBegin), OkStatus());
+  ASSERT_EQ(run->NoteCheckpoint(kBegin), OkStatus());
+  ASSERT_EQ(run->PromoteRunning(kBegin), OkStatus());
   EXPECT_EQ(ReadGeneration(), 2U);
   EXPECT_TRUE(Manifest().FindBeside(1)->is_resumable);
-  ASSERT_EQ(run->FinishRunning(kNow), OkStatus());
+  ASSERT_EQ(run->FinishRunning(kBegin), OkStatus());
   EXPECT_EQ(ReadGeneration(), 2U);
   EXPECT_FALSE(Manifest().FindBeside(1)->is_resumable);
 }
@@ -127,7 +127,7 @@ TEST_F(GenerationsTest, ARunThatAReplayHasReplacedStaysBesideWhenItEnds) {
 TEST_F(GenerationsTest, WhoRunsAGenerationIsNamedAndKeepsIt) {
   BeginWithARun();
   StatusOr<DataDirectory> replay = ForReplay();
-  ASSERT_TRUE(replay->ResumeOrBeginReplay(false, {}, kNow).ok());
+  ASSERT_TRUE(replay->ResumeOrBeginReplay(false, {}, kBegin).ok());
   EXPECT_TRUE(cli::RunnerOf(folder_.path(), 2));
   EXPECT_FALSE(cli::RunnerOf(folder_.path(), 1));
   for (const bool is_fresh : {false, true}) {
@@ -136,7 +136,7 @@ TEST_F(GenerationsTest, WhoRunsAGenerationIsNamedAndKeepsIt) {
     EXPECT_THAT(second.message(), HasSubstr("generation-2 is held by `visits replay`"));
   }
   EXPECT_THAT(cli::DropGeneration(folder_.path(), Holder("generations"), 2).message(), HasSubstr("`visits replay`"));
-  ASSERT_EQ(cli::PromoteGeneration(folder_.path(), 2, kNow), OkStatus());
+  ASSERT_EQ(cli::PromoteGeneration(folder_.path(), 2, kBegin), OkStatus());
   StatusOr<DataDirectory> run = ForRun();
   EXPECT_THAT(run->ResumeOrBeginGeneration(false).status().message(), HasSubstr("`visits replay`"));
 }
@@ -158,7 +158,7 @@ TEST_F(GenerationsTest, AReplayOfAPartIsNeverPromoted) {
   BeginWithARun();
   const EventTimeRange range{.from = Timestamp::FromSeconds(0), .to = Timestamp::FromSeconds(60)};
   ASSERT_TRUE(ReplayAndKill(false, range).ok());
-  const Status promoted = cli::PromoteGeneration(folder_.path(), 2, kNow);
+  const Status promoted = cli::PromoteGeneration(folder_.path(), 2, kBegin);
   EXPECT_EQ(promoted.code(), StatusCode::kFailedPrecondition);
   EXPECT_THAT(promoted.message(), HasSubstr("events from 1970-01-01T00:00:00Z to before 1970-01-01T00:01:00Z"));
   const Status other = ReplayAndKill().status();
@@ -171,7 +171,7 @@ TEST_F(GenerationsTest, AFreshRunThatBuildsItsOwnResultsIsNotOvertaken) {
   StatusOr<DataDirectory> run = ForRun();
   ASSERT_EQ(run->ResumeOrBeginGeneration(true)->generation, 2U);
   ASSERT_EQ(ReplayAndKill()->generation, 3U);
-  EXPECT_THAT(cli::PromoteGeneration(folder_.path(), 3, kNow).message(), HasSubstr("building results of its own"));
+  EXPECT_THAT(cli::PromoteGeneration(folder_.path(), 3, kBegin).message(), HasSubstr("building results of its own"));
 }
 
 // Readers resolve the pointer once: what they open is whole, whatever moves meanwhile.
@@ -194,8 +194,8 @@ TEST_F(GenerationsTest, ReadersSeeOneGenerationThroughAHundredPromotions) {
     }
   });
   for (int i = 0; i < 100; ++i) {
-    EXPECT_EQ(cli::PromoteGeneration(folder_.path(), 2, kNow), OkStatus());
-    EXPECT_EQ(*cli::RollBack(folder_.path(), kNow), 1U);
+    EXPECT_EQ(cli::PromoteGeneration(folder_.path(), 2, kBegin), OkStatus());
+    EXPECT_EQ(*cli::RollBack(folder_.path(), kBegin), 1U);
   }
   done = true;
   reader.join();

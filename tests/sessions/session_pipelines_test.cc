@@ -14,7 +14,7 @@ using ::testing::HasSubstr;
 using ::testing::UnorderedElementsAre;
 using Visit = KV<std::string, std::int64_t>;
 
-const WindowInto kSessions{Sessions{seconds(10)}};
+const WindowInto kOrderSessions{Sessions{seconds(10)}};
 
 std::vector<TimestampedValue<Visit>> Visits() {
   return {{{"ann", 1}, At(1)}, {{"bob", 2}, At(2)}, {{"ann", 4}, At(9)}, {{"ann", 8}, At(30)}, {{"bob", 16}, At(11)}};
@@ -32,7 +32,7 @@ std::vector<std::string> Texts(const Collection<T>& seen) {
 class SessionPipelinesTest : public ::testing::TestWithParam<bool> {
  protected:
   PCollection<Visit> Read(const std::string& label = "Visits") {
-    return pipeline_.Apply(label, Create(Visits())).Apply(label + "Windows", kSessions);
+    return pipeline_.Apply(label, Create(Visits())).Apply(label + "Windows", kOrderSessions);
   }
   void Run() {
     RunOptions options;
@@ -81,7 +81,7 @@ TEST_P(SessionPipelinesTest, ASecondAggregationMergesNoMore) {
   auto sums = Read() | "Sum" >> CombinePerKey(Sum{}) |
               "OneKey" >> Map([](const Visit& sum) { return Visit{"all", sum.value}; });
   auto again = Collect(sums | "Again" >> CombinePerKey(Sum{}), "AgainSeen");
-  auto anew = Collect(sums | "Anew" >> kSessions | "AnewSum" >> CombinePerKey(Sum{}), "AnewSeen");
+  auto anew = Collect(sums | "Anew" >> kOrderSessions | "AnewSum" >> CombinePerKey(Sum{}), "AnewSeen");
   Run();
   EXPECT_THAT(Texts(*again), UnorderedElementsAre("all 5 [1,19)", "all 18 [2,21)", "all 8 [30,40)"));
   // The timestamps are the ends of the sessions, 18.999999, 20.999999 and 39.999999.
@@ -110,13 +110,13 @@ struct Remember {
 TEST(SessionMistakesTest, WhatCannotBeInSessionsIsRefused) {
   Pipeline pipeline;
   auto visits = pipeline | "Visits" >> Create(Visits());
-  auto sessions = visits | "Sessions" >> kSessions;
+  auto sessions = visits | "Sessions" >> kOrderSessions;
   sessions | "Remember" >> ParDo(Remember{});
   sessions | "Sum" >> CombinePerKey(Sum{}) | "RememberSums" >> ParDo(Remember{});
   visits | "Price" >> ParDo([](const Visit&, SideInput<"sessions", std::vector<Visit>>, Output<Visit>) {
                       }).WithSideInput("sessions", AsIterable(sessions));
   visits | "NoGap" >> WindowInto(Sessions{seconds(0)}) | "NoGapSum" >> CombinePerKey(Sum{});
-  visits | "Late" >> WindowInto(kSessions).AllowedLateness(seconds(1)) | "LateSum" >> CombinePerKey(Sum{});
+  visits | "Late" >> WindowInto(kOrderSessions).AllowedLateness(seconds(1)) | "LateSum" >> CombinePerKey(Sum{});
   sessions | "Total" >> Values() | "Globally" >> CombineGlobally(Sum{});
   const std::string text = pipeline.Validate(true).message();
   const std::string stateful =
@@ -162,7 +162,7 @@ TEST(SessionViewsTest, AViewHasTheMergedSessionsOnly) {
   });
   Pipeline pipeline;
   pipeline | "Script" >> stream |
-      "Sessions" >> WindowInto(kSessions)
+      "Sessions" >> WindowInto(kOrderSessions)
                         .Triggering(AfterWatermark{.early = AfterCount{1}, .late = AfterCount{1}})
                         .AllowedLateness(seconds(20))
                         .Accumulating() |
