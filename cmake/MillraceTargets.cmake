@@ -51,7 +51,7 @@ function(millrace_gtest target)
     set(arg_LABEL more)
   endif()
   gtest_discover_tests(${target} DISCOVERY_MODE PRE_TEST TEST_PREFIX "${target}."
-    DISCOVERY_TIMEOUT 60 PROPERTIES LABELS ${arg_LABEL} TIMEOUT 1800)
+    DISCOVERY_TIMEOUT 60 PROPERTIES LABELS ${arg_LABEL} TIMEOUT 7200)
 endfunction()
 
 # millrace_room(NAME base [DEPS rooms...] [ALL_IO] [THIRD_PARTY targets...]): the folder src/<NAME> as the static
