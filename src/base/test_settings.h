@@ -30,11 +30,11 @@ inline constexpr bool kSanitized = false;
 inline constexpr bool kSanitized = false;
 #endif
 
-/// `long_count` rounds at the level long, otherwise `short_count`, of which a build with a sanitizer does a fifth.
+/// `long_count` rounds at the level long, otherwise `short_count`, of which a build with a sanitizer does a third.
 inline std::int64_t TestRounds(std::int64_t short_count, std::int64_t long_count) {
   const char* level = std::getenv("MILLRACE_TEST_LEVEL");
   if (level != nullptr && std::string_view(level) == "long") return long_count;
-  return kSanitized ? (short_count + 4) / 5 : short_count;
+  return kSanitized ? (short_count + 2) / 3 : short_count;
 }
 
 }  // namespace millrace::base

@@ -233,7 +233,7 @@ TEST(LogCrashTest, AKilledProcessLosesNothingUnderAnyPolicy) {
 
 TEST(LogCrashTest, WithoutSyncAPowerCutLeavesAWholeLog) {
   // That something is lost here shows that the trials with `always` could find a loss.
-  const std::int64_t more_than = base::kSanitized ? 0 : 10;  // there a fifth of the trials
+  const std::int64_t more_than = base::kSanitized ? 1 : 10;  // there a third of the trials
   EXPECT_GT(RunTrials(50, 2'000, SyncPolicy::kOs, false, false), more_than);
   EXPECT_GT(RunTrials(50, 2'000, SyncPolicy::kInterval, false, false), more_than);
 }

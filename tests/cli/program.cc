@@ -150,6 +150,15 @@ std::string Slurp(const std::string& path) {
   return text.str();
 }
 
+// Between the lock and this a signal just ends the process.
+bool CatchesInterrupts(pid_t pid) {
+  const std::string status = Slurp("/proc/" + std::to_string(pid) + "/status");
+  constexpr std::string_view kCaught = "SigCgt:\t";
+  const std::size_t at = status.find(kCaught);
+  if (at == std::string::npos) return false;
+  return (std::strtoull(status.c_str() + at + kCaught.size(), nullptr, 16) & (1ULL << (SIGINT - 1))) != 0;
+}
+
 void Redirect(posix_spawn_file_actions_t& actions, const std::string& path, int descriptor) {
   ::posix_spawn_file_actions_addopen(&actions, descriptor, path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
 }
@@ -217,7 +226,8 @@ Outcome Child::Wait() {
 
 bool Child::WaitUntilItRuns(const std::string& data_dir) {
   for (int i = 0; i < 2000; ++i) {
-    if (Slurp(data_dir + "/lock").find("\"verb\":\"run\"") != std::string::npos) return true;
+    const bool has_lock = Slurp(data_dir + "/lock").find("\"verb\":\"run\"") != std::string::npos;
+    if (has_lock && CatchesInterrupts(pid_)) return true;
     siginfo_t info{};
     ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT);
     if (info.si_pid != 0) return false;
