@@ -12,12 +12,12 @@ using detail::PipelineFailure;
 // A restriction in hand, with the copy of the source that reads it.
 struct ReadOperator::Active {
   Active(std::unique_ptr<detail::SourceCopy> source, Restriction restriction, std::uint64_t generation,
-         detail::Origin origin_of_it)
+         std::int64_t began, detail::Origin origin_of_it)
       : copy(std::move(source)),
         least(restriction.least_event_time),
         origin(origin_of_it),
         covered_from(restriction.from),
-        tracker(std::move(restriction), generation) {}
+        tracker(std::move(restriction), generation, began) {}
   Timestamp Low() const { return std::max({least, estimator.current(), observed}); }
 
   std::unique_ptr<detail::SourceCopy> copy;
@@ -66,7 +66,7 @@ ReadOperator::State ReadOperator::RunBundle() {
     read_.push_back({.partition = active->tracker.partition(), .from = from, .to = active->tracker.from()});
   }
   if (active->tracker.checkpointed()) {
-    active->tracker = RestrictionTracker(active->tracker.Residual(), limits_.generation);
+    active->tracker = RestrictionTracker(active->tracker.Residual(), limits_.generation, active->tracker.began());
     if (active->tracker.from() >= active->tracker.to()) Retire(active);
   } else if (outcome->resume()) {
     active->resume_at = now + outcome->delay();
@@ -164,7 +164,9 @@ ReadOperator::Active* ReadOperator::NextInHand(Timestamp now) {
 void ReadOperator::Add(Restriction restriction) {
   const bool is_wanted = context().output(0).wants_origins();
   const detail::Origin origin = is_wanted ? origins_->OfPartition(restriction.partition) : detail::kUnknownOrigin;
-  active_.push_back(std::make_unique<Active>(reader_->Copy(), std::move(restriction), limits_.generation, origin));
+  const std::int64_t began = queue_->Began(restriction);
+  active_.push_back(
+      std::make_unique<Active>(reader_->Copy(), std::move(restriction), limits_.generation, began, origin));
 }
 
 detail::Origin ReadOperator::OriginOfRestriction() const { return running_->origin; }

@@ -23,6 +23,8 @@ class RestrictionQueue {
   virtual Timestamp PendingLow() const = 0;
   /// What nobody has claimed yet.
   virtual std::vector<Restriction> Pending() const = 0;
+  /// `RestrictionTracker::began` of a restriction that was claimed.
+  virtual std::int64_t Began(const Restriction& restriction) const = 0;
 };
 
 /// How much a bundle may read, and how a partition's watermark follows from what was read.

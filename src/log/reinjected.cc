@@ -33,21 +33,18 @@ std::optional<RecordPlace> ParsePlace(std::string_view text) {
 }
 
 void AddOrigin(const RecordPlace& place, std::uint64_t generation, std::map<std::string, std::string>* attributes) {
-  attributes->try_emplace(kOriginAttribute, place.ToString());
+  (*attributes)[kOriginAttribute] = place.ToString();
   (*attributes)[kGenerationAttribute] = std::to_string(generation);
 }
 
-bool CountsIn(const LogRecord& record, std::string_view topic, std::uint64_t generation,
-              const std::vector<std::int64_t>& from) {
+bool CountsIn(const LogRecord& record, std::string_view topic, std::uint64_t generation, std::int64_t began) {
   if (record.attributes.empty()) return true;
   const auto origin = record.attributes.find(kOriginAttribute);
   const auto meant_for = record.attributes.find(kGenerationAttribute);
   if (origin == record.attributes.end() || meant_for == record.attributes.end()) return true;
   const std::optional<RecordPlace> place = ParsePlace(origin->second);
-  if (!place || place->topic != topic) return true;  // somebody else's
-  if (NumberOf<std::uint64_t>(meant_for->second) == generation) return true;
-  const auto partition = static_cast<std::size_t>(place->partition);
-  return partition < from.size() && place->offset < from[partition];
+  if (!place || place->topic != topic || place->partition != record.partition) return true;  // somebody else's
+  return NumberOf<std::uint64_t>(meant_for->second) == generation || place->offset < began;
 }
 
 }  // namespace millrace::log

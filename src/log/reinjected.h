@@ -7,7 +7,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "millrace/io/log.h"
 
@@ -29,14 +28,14 @@ struct RecordPlace {
 /// Nothing where the text names no place.
 std::optional<RecordPlace> ParsePlace(std::string_view text);
 
-/// What a record that stands for the one at `place` is written with, beside its own attributes. A record that stands
-/// for an earlier one itself stands for that one again.
+/// What a record that stands for the one at `place` is written with, beside its own attributes. Where that one stands
+/// for an earlier one itself, the later ones form a chain: each names the one before it.
 void AddOrigin(const RecordPlace& place, std::uint64_t generation, std::map<std::string, std::string>* attributes);
 
 /// Whether a record of `topic` is one that counts for a reader. Of a record that was put into the log again and the one
 /// that it stands for exactly one does: in the generation of results that it is meant for the later one, for there the
-/// first one was refused; in any other the first one, unless reading begins behind it (`from`, a cut; empty: none).
-bool CountsIn(const LogRecord& record, std::string_view topic, std::uint64_t generation,
-              const std::vector<std::int64_t>& from);
+/// first one was refused; in any other the first one, unless the reading of the partition for these results began
+/// behind it (`began`; both are in one partition).
+bool CountsIn(const LogRecord& record, std::string_view topic, std::uint64_t generation, std::int64_t began);
 
 }  // namespace millrace::log

@@ -74,11 +74,12 @@ struct SplitOptions {
 /// there, and return when a claim is refused.
 class RestrictionTracker {
  public:
-  explicit RestrictionTracker(Restriction restriction, std::uint64_t generation = 0)
+  explicit RestrictionTracker(Restriction restriction, std::uint64_t generation = 0, std::int64_t began = 0)
       : restriction_(std::move(restriction)),
         next_(restriction_.from),
         limit_(restriction_.to),
-        generation_(generation) {}
+        generation_(generation),
+        began_(began) {}
 
   const std::string& partition() const { return restriction_.partition; }
   /// The first position not yet claimed: where reading starts or goes on.
@@ -86,6 +87,9 @@ class RestrictionTracker {
   std::int64_t to() const { return limit_; }
   /// Of the results that the run computes; 0: of none.
   std::uint64_t generation() const { return generation_; }
+  /// Where the reading of the partition began for these results, by this run or the first of those that it goes on
+  /// from: nothing before is in them. 0: that is not known.
+  std::int64_t began() const { return began_; }
 
   /// Claims `position`, which must be greater than every one claimed before. False: return from Read.
   bool TryClaim(std::int64_t position) {
@@ -128,6 +132,7 @@ class RestrictionTracker {
   std::int64_t next_;
   std::int64_t limit_;
   std::uint64_t generation_;
+  std::int64_t began_;
   bool refused_ = false;
 };
 

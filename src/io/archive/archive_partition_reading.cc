@@ -151,7 +151,7 @@ StatusOr<ArchivePartitionReading::Step> ArchivePartitionReading::ReadRange(Restr
     if (found_ == Found::kEnd) break;
     if (found_ == Found::kControl) continue;
     LogRecord& record = reader_->record();
-    if (!log::CountsIn(record, options_.topic, tracker.generation(), options_.from)) continue;
+    if (!log::CountsIn(record, options_.topic, tracker.generation(), tracker.began())) continue;
     const Timestamp time = record.event_time;
     out.Emit(std::move(record), time);
   }

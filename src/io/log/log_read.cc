@@ -65,7 +65,7 @@ class LogPartitionReading {
         if (Closed() && options_.until_closed) return AtEnd(estimator);
         continue;
       }
-      Emit(tracker.generation(), out);
+      Emit(tracker, out);
     }
   }
 
@@ -81,10 +81,10 @@ class LogPartitionReading {
     return OkStatus();
   }
 
-  void Emit(std::uint64_t generation, SourceOutput<LogRecord>& out) {
+  void Emit(const RestrictionTracker& tracker, SourceOutput<LogRecord>& out) {
     LogRecord record;
     view_.CopyTo(&record);
-    if (!log::CountsIn(record, options_.topic, generation, options_.from)) return;
+    if (!log::CountsIn(record, options_.topic, tracker.generation(), tracker.began())) return;
     greatest_ = std::max(greatest_, view_.event_time);
     out.Emit(std::move(record), view_.event_time);
   }

@@ -68,6 +68,10 @@ std::optional<std::vector<Restriction>> Checkpointer::RestrictionsOf(const std::
   return restored_ ? restored_->RestrictionsOf(label) : std::nullopt;
 }
 
+StatusOr<Beginnings> Checkpointer::BeginningsOf(const std::string& label) const {
+  return restored_ ? restored_->BeginningsOf(label) : Beginnings();
+}
+
 std::uint64_t Checkpointer::RestrictionsInAll(const std::string& label) const {
   const storage::SourcePosition* source = restored_ ? restored_->manifest().FindSource(label) : nullptr;
   return source == nullptr ? 0 : source->total;

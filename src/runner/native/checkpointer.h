@@ -31,6 +31,8 @@ class Checkpointer final : public BarrierHooks {
 
   /// What is still to be read of a source; nothing where the checkpoint does not know it, or there is none.
   std::optional<std::vector<Restriction>> RestrictionsOf(const std::string& label) const;
+  /// Where the reading of its partitions began, before all the runs that this one goes on from.
+  StatusOr<Beginnings> BeginningsOf(const std::string& label) const;
   /// How many restrictions the source had at first; 0 where that is not known.
   std::uint64_t RestrictionsInAll(const std::string& label) const;
   /// What the step had counted before this run.

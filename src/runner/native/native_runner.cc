@@ -59,8 +59,11 @@ Status Prepare(const exec::Plan& plan, const RunOptions& options, const Checkpoi
       const auto given = options.restrictions.find(node.label);
       if (!left && given != options.restrictions.end()) {
         restrictions = std::make_unique<SharedRestrictions>(given->second, shared.workers);
+        restrictions->set_each_alone();
       } else if (left) {
         restrictions = std::make_unique<SharedRestrictions>(*std::move(left), shared.workers);
+        MILLRACE_ASSIGN_OR_RETURN(Beginnings beginnings, checkpointer->BeginningsOf(node.label));
+        restrictions->set_beginnings(std::move(beginnings));
         restrictions->set_total(checkpointer->RestrictionsInAll(node.label));
       } else {
         StatusOr<std::vector<Restriction>> initial = node.read->initial_restrictions(split);
@@ -68,7 +71,10 @@ Status Prepare(const exec::Plan& plan, const RunOptions& options, const Checkpoi
         if (checkpointer != nullptr && node.read->retain) {
           MILLRACE_RETURN_IF_ERROR(node.read->retain(*initial, checkpointer->reader()).WithContext(node.label));
         }
+        Beginnings beginnings;
+        AddBeginnings(*initial, &beginnings);
         restrictions = std::make_unique<SharedRestrictions>(*std::move(initial), shared.workers);
+        restrictions->set_beginnings(std::move(beginnings));
       }
     }
     if (node.is_collector) {

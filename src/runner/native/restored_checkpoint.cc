@@ -82,7 +82,24 @@ StatusOr<std::string> RestoredCheckpoint::BatchOf(const std::string& sink) const
 
 StatusOr<Ledger> RestoredCheckpoint::LedgerBefore() const {
   MILLRACE_ASSIGN_OR_RETURN(std::optional<Ledger> ledger, storage::ReadLedger(*files_, folder_, manifest_));
-  return ledger ? *std::move(ledger) : Ledger();
+  if (!ledger) ledger.emplace().total.epoch = manifest_.epoch;
+  return *std::move(ledger);
+}
+
+StatusOr<Beginnings> RestoredCheckpoint::BeginningsOf(const std::string& label) const {
+  MILLRACE_ASSIGN_OR_RETURN(const Ledger ledger, LedgerBefore());
+  if (ledger.total.first_epoch == 0) return Beginnings();
+  Beginnings beginnings;
+  for (const LedgerSource& source : ledger.total.sources) {
+    if (source.step != label) continue;
+    if (source.ranges_left_out > 0) return Beginnings();
+    for (const LedgerRange& range : source.ranges) {
+      AddBeginnings({{.partition = range.partition, .from = range.from, .to = range.to}}, &beginnings);
+    }
+  }
+  // Of a partition that nothing was read of until then.
+  AddBeginnings(RestrictionsOf(label).value_or(std::vector<Restriction>()), &beginnings);
+  return beginnings;
 }
 
 Status RestoredCheckpoint::CheckFit(const exec::Plan& plan, const StatesByNode& states, bool streaming) const {

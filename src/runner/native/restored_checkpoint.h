@@ -9,6 +9,7 @@
 #include "exec/worker_graph.h"
 #include "millrace/runner/checkpoint_options.h"
 #include "millrace/runner/ledger.h"
+#include "runner/native/shared_state.h"
 #include "storage/checkpoint.h"
 #include "storage/checkpoint_store.h"
 
@@ -45,9 +46,12 @@ class RestoredCheckpoint {
 
   /// What is still to be read of a source; nothing where it is not known.
   std::optional<std::vector<Restriction>> RestrictionsOf(const std::string& label) const;
+  /// Where the reading of each partition of a source began, as the ledger and what is still to be read say; empty where
+  /// the ledger does not go back so far.
+  StatusOr<Beginnings> BeginningsOf(const std::string& label) const;
   /// The batch of a sink, all of it.
   StatusOr<std::string> BatchOf(const std::string& sink) const;
-  /// What its run had noted until then; empty where it noted nothing.
+  /// What its run had noted until then. Where it noted nothing, sums that say so by beginning at epoch 0.
   StatusOr<Ledger> LedgerBefore() const;
   /// FAILED_PRECONDITION lists everything of it that the pipeline cannot take over.
   Status CheckFit(const exec::Plan& plan, const StatesByNode& states, bool streaming) const;

@@ -13,6 +13,13 @@ double PositionsOf(const Restriction& restriction) {
 
 }  // namespace
 
+void AddBeginnings(const std::vector<Restriction>& restrictions, Beginnings* beginnings) {
+  for (const Restriction& restriction : restrictions) {
+    const auto [at, is_new] = beginnings->emplace(restriction.partition, restriction.from);
+    if (!is_new) at->second = std::min(at->second, restriction.from);
+  }
+}
+
 SharedRestrictions::SharedRestrictions(std::vector<Restriction> restrictions, int workers)
     : total_(restrictions.size()),
       unbounded_(static_cast<std::size_t>(workers)),
@@ -57,6 +64,12 @@ std::vector<Restriction> SharedRestrictions::Pending() const {
   std::vector<Restriction> pending(bounded_.begin(), bounded_.end());
   for (const auto& own : unbounded_) pending.insert(pending.end(), own.begin(), own.end());
   return pending;
+}
+
+std::int64_t SharedRestrictions::Began(const Restriction& restriction) const {
+  if (is_each_alone_) return restriction.from;
+  const auto found = beginnings_.find(restriction.partition);
+  return found == beginnings_.end() ? 0 : found->second;
 }
 
 ReadSpan SharedRestrictions::span() const {

@@ -3,10 +3,13 @@
 
 #include <atomic>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "exec/plan.h"
@@ -22,6 +25,12 @@ struct ReadSpan {
   bool bounded = true;  // false: there is no telling
 };
 
+/// By partition of a source, the first position that is read of it.
+using Beginnings = std::map<std::string, std::int64_t, std::less<>>;
+
+/// Takes in those of `restrictions`.
+void AddBeginnings(const std::vector<Restriction>& restrictions, Beginnings* beginnings);
+
 /// One source's restrictions. Bounded ones are handed out in order to whoever asks; unbounded ones are dealt to the
 /// workers in turn, and each worker keeps its own.
 class SharedRestrictions final : public exec::RestrictionQueue {
@@ -30,17 +39,25 @@ class SharedRestrictions final : public exec::RestrictionQueue {
   /// How many there are in all, those included that an earlier run has finished.
   std::uint64_t total() const { return total_; }
   void set_total(std::uint64_t total) { total_ = total; }
+  /// Before anything is claimed: where the reading of each partition began. Of those that are not in it that is not
+  /// known.
+  void set_beginnings(Beginnings beginnings) { beginnings_ = std::move(beginnings); }
+  /// Before anything is claimed: the reading of each restriction begins with it, as if there was no other.
+  void set_each_alone() { is_each_alone_ = true; }
 
   std::optional<Restriction> Claim(int worker) override;
   std::vector<Restriction> Pending() const override;
   /// By whole restrictions: a worker that claims another one has read the one before.
   ReadSpan span() const;
+  std::int64_t Began(const Restriction& restriction) const override;
   Timestamp PendingLow() const override { return Timestamp::FromMicros(low_.load(std::memory_order_acquire)); }
 
  private:
   void UpdateLow();
 
   std::uint64_t total_;
+  Beginnings beginnings_;
+  bool is_each_alone_ = false;
   mutable std::mutex mutex_;
   std::deque<Restriction> bounded_;
   std::deque<Timestamp> bounded_low_;               // the least event time of each restriction and all behind it

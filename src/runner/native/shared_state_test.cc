@@ -56,6 +56,23 @@ TEST(SharedRestrictionsTest, UnboundedOnesAreDealtToTheWorkersInTurn) {
   EXPECT_FALSE(shared.Claim(0).has_value());
 }
 
+TEST(SharedRestrictionsTest, WhereAPartitionBeganIsTheLeastOfItsRestrictions) {
+  const std::vector<Restriction> parts = {{.partition = "a", .from = 70, .to = 90},
+                                          {.partition = "a", .from = 20, .to = 70},
+                                          {.partition = "b", .from = 5}};
+  SharedRestrictions shared(parts, 1);
+  EXPECT_EQ(shared.Began(parts[0]), 0) << "it is not known";
+  Beginnings beginnings;
+  AddBeginnings(parts, &beginnings);
+  shared.set_beginnings(beginnings);
+  EXPECT_EQ(shared.Began(parts[0]), 20);
+  EXPECT_EQ(shared.Began(parts[1]), 20);
+  EXPECT_EQ(shared.Began(parts[2]), 5);
+  EXPECT_EQ(shared.Began({.partition = "c", .from = 3}), 0);
+  shared.set_each_alone();
+  EXPECT_EQ(shared.Began(parts[0]), 70);
+}
+
 detail::SideInputValue Number(int n) { return std::make_shared<const int>(n); }
 int NumberOf(const detail::SideInputValue& value) {
   return value == nullptr ? -1 : *static_cast<const int*>(value.get());
