@@ -1,6 +1,8 @@
 #include "io/duckdb/duckdb_view_store.h"
 
+#include <chrono>
 #include <fstream>
+#include <thread>
 
 #include "io/session_views_suite.h"
 #include "io/view_store_suite.h"
@@ -86,6 +88,31 @@ TEST(DuckdbViewStoreTest, SupersededCellsAreDeletedInTheBackground) {
     if (epoch > 4 && std::stoi(count) < 200) return;
   }
   FAIL() << "still " << count << " versions of 50 cells";
+}
+
+// Even where they supersede others: history that is read again fires most panes once, and ranking it pays for nothing.
+TEST(DuckdbViewStoreTest, FirstPanesAloneStartNoCompactionInTheBackground) {
+  auto store = *DuckdbViewStore::Open({.compact_after_cells = 100});
+  ASSERT_EQ(store->Declare({.name = "n", .key = &TypeOf<std::int64_t>(), .value = &TypeOf<std::int64_t>()}),
+            OkStatus());
+  const auto write = [&](std::uint64_t epoch, std::uint64_t pane) {
+    std::vector<std::int64_t> keys(100);
+    std::vector<Cell> cells;
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      keys[i] = static_cast<std::int64_t>(i);
+      cells.push_back({&keys[i], &keys[i], Timestamp::Min(), Timestamp::Max(), {1, epoch, pane}});
+    }
+    ASSERT_EQ(store->Append("n", epoch, cells), OkStatus());
+    ASSERT_EQ(store->Commit(epoch), OkStatus());
+  };
+  const auto versions = [&] { return Rows(*store, "SELECT count(*) FROM millrace.n").front(); };
+  for (std::uint64_t epoch = 1; epoch <= 20; ++epoch) write(epoch, 0);
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  EXPECT_EQ(versions(), "2000");
+  EXPECT_THAT(Rows(*store, "SELECT count(*) FROM n"), ::testing::ElementsAre("100"));
+  write(21, 1);  // as many later panes do
+  for (int i = 0; i < 1000 && versions() != "100"; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(versions(), "100");
 }
 
 struct NoteRow {
