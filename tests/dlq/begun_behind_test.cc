@@ -27,7 +27,7 @@ namespace {
 using log::LogWriter;
 using Sums = std::map<std::int64_t, std::int64_t>;
 
-constexpr std::int32_t kPartitions = 2;
+constexpr std::int32_t kTopicPartitions = 2;
 constexpr std::uint64_t kOld = 1;  // the generation that refused what was put back
 constexpr std::uint64_t kNew = 2;
 
@@ -39,7 +39,7 @@ struct ParseNumber {
 };
 
 /// What happened, and where each of the records that tell of it is: the first, then the ones put back for it.
-struct Event {
+struct Happening {
   std::int64_t value = 0;
   std::int32_t partition = 0;
   std::vector<std::int64_t> offsets = {};
@@ -50,22 +50,22 @@ class World {
  public:
   explicit World(base::Random& random) : random_(random) {
     auto writer = LogWriter::Open(files_, "log", "numbers",
-                                  {.partitions = kPartitions, .segment_bytes = 300, .retention_bytes = 1});
+                                  {.partitions = kTopicPartitions, .segment_bytes = 300, .retention_bytes = 1});
     EXPECT_TRUE(writer.ok()) << writer.status();
     writer_ = *std::move(writer);
   }
 
   void Events(std::int64_t count) {
     for (std::int64_t i = 0; i < count; ++i) {
-      const Event event{.value = random_.Between(1, 999),
-                        .partition = static_cast<std::int32_t>(random_.Below(kPartitions))};
+      const Happening event{.value = random_.Between(1, 999),
+                            .partition = static_cast<std::int32_t>(random_.Below(kTopicPartitions))};
       events_.push_back(event);
       Append(events_.back(), {});
     }
   }
   /// Some are put back, for the old generation: the first one, or what was put back before and was refused again.
   void PutBack(double chance) {
-    for (Event& event : events_) {
+    for (Happening& event : events_) {
       if (!random_.Chance(chance)) continue;
       std::map<std::string, std::string> attributes;
       log::AddOrigin({.topic = "numbers", .partition = event.partition, .offset = event.offsets.back()}, kOld,
@@ -118,7 +118,7 @@ class World {
   /// Each event once of which any record is where the reading began or behind.
   Sums Loop(const log::Cut& began) const {
     Sums sums;
-    for (const Event& event : events_) {
+    for (const Happening& event : events_) {
       if (event.offsets.back() >= began[static_cast<std::size_t>(event.partition)])
         sums[event.value % 5] += event.value;
     }
@@ -126,21 +126,21 @@ class World {
   }
   /// Events whose first record a generation that began there does not meet, but a later one.
   std::int64_t OnlyPutBack(const log::Cut& began) const {
-    return std::count_if(events_.begin(), events_.end(), [&](const Event& event) {
+    return std::count_if(events_.begin(), events_.end(), [&](const Happening& event) {
       const std::int64_t from = began[static_cast<std::size_t>(event.partition)];
       return event.offsets.front() < from && event.offsets.back() >= from;
     });
   }
   /// Events of which such a generation meets more than one record.
   std::int64_t MetTwice(const log::Cut& began) const {
-    return std::count_if(events_.begin(), events_.end(), [&](const Event& event) {
+    return std::count_if(events_.begin(), events_.end(), [&](const Happening& event) {
       const std::int64_t from = began[static_cast<std::size_t>(event.partition)];
       return std::count_if(event.offsets.begin(), event.offsets.end(), [&](std::int64_t at) { return at >= from; }) > 1;
     });
   }
 
  private:
-  void Append(Event& event, const std::map<std::string, std::string>& attributes) {
+  void Append(Happening& event, const std::map<std::string, std::string>& attributes) {
     const std::string data = std::to_string(event.value);
     const log::AppendRecord record{.event_time = Timestamp::FromSeconds(event.value),
                                    .data = data,
@@ -154,7 +154,7 @@ class World {
   base::Random& random_;
   base::SimulatedFileSystem files_{{.seed = 1}};
   std::unique_ptr<LogWriter> writer_;
-  std::vector<Event> events_;
+  std::vector<Happening> events_;
   const laws::TemporaryCheckpoints checkpoints_;
   std::shared_ptr<laws::EpochViews> views_ = std::make_shared<laws::EpochViews>();
 };
