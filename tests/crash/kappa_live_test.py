@@ -137,29 +137,6 @@ class KappaLiveTest(unittest.TestCase):
         self.assertEqual(replay.wait(timeout=WAIT_S), code, self.said(name))
         return self.scenario.read_generation()
 
-    def test_a_replay_of_a_closed_topic_is_promoted_while_the_run_still_lives(self):
-        for policy in ("when_caught_up", "when_equal"):
-            with self.subTest(policy=policy):
-                scenario = self.scenario = KappaScenario(ROWS)
-                self.addCleanup(scenario.close)
-                run = self.start("run", "run")
-                self.publish_a_part(1000)
-                self.wait_until(lambda: "read" in str(scenario.generations()), lambda: "no generation")  # noqa: B023
-                run.send_signal(signal.SIGSTOP)  # it lives, and has not seen the end
-                scenario.finish(scenario.publish("--close"))
-                replay = self.start("replay", "replay", f"--promote={policy}")
-                self.wait_said("replay", "caught up")
-                if policy == "when_equal":
-                    # It asks the run, which does not answer, and then comes to its end.
-                    time.sleep(1)
-                    self.assertIsNone(replay.poll(), self.said("replay"))
-                    run.send_signal(signal.SIGCONT)
-                self.assertEqual(self.read_after(replay), 2, self.said("replay"))
-                run.send_signal(signal.SIGCONT)
-                self.assertEqual(run.wait(timeout=WAIT_S), 0, self.said("run"))
-                self.assertEqual(scenario.read_generation(), 2)
-                self.check_generations(1, 2)
-
     def test_a_replay_of_a_closed_topic_is_promoted_after_the_run_has_ended(self):
         self.scenario.finish(self.scenario.publish("--close"))
         self.scenario.finish(self.scenario.run_kappa())
