@@ -190,6 +190,8 @@ TEST(BegunBehindTest, OneOfBothCountsWhereverTheRunIsBrokenOff) {
     if (::testing::Test::HasFailure()) return;
   }
   // Else the rounds would show nothing.
+  EXPECT_GT(broken_off, 0);
+  if (base::kSanitized) return;  // a third of the rounds
   EXPECT_GT(only_put_back, 20);
   EXPECT_GT(met_twice, 20);
   EXPECT_GT(broken_off, 10);
