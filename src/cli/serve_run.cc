@@ -72,8 +72,6 @@ StatusOr<std::unique_ptr<server::Server>> StartServer(const Invocation& invocati
       auto listed = ListGenerations(data_dir, own);
       return listed.ok() ? *std::move(listed) : std::vector<server::GenerationStatus>();
     };
-  }
-  if (!server.data_dir.empty() && run.generation > 0) {
     server.ledger = [ledger = std::make_shared<CommittedLedger>(server.data_dir, run.generation)] {
       return ledger->Get();
     };

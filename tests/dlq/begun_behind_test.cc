@@ -165,7 +165,8 @@ TEST(BegunBehindTest, OneOfBothCountsWhereverTheRunIsBrokenOff) {
   std::int64_t met_twice = 0;
   int broken_off = 0;
   int moved = 0;
-  for (std::int64_t round = 0; round < base::TestRounds(20, 300); ++round) {
+  // Under sanitizers no fewer: what is asked at the end needs them.
+  for (std::int64_t round = 0; round < std::max<std::int64_t>(20, base::TestRounds(20, 300)); ++round) {
     SCOPED_TRACE("MILLRACE_TEST_SEED=" + std::to_string(base::TestSeed()) + ", round " + std::to_string(round));
     World world(random);
     world.Events(random.Between(10, 80));
@@ -190,8 +191,6 @@ TEST(BegunBehindTest, OneOfBothCountsWhereverTheRunIsBrokenOff) {
     if (::testing::Test::HasFailure()) return;
   }
   // Else the rounds would show nothing.
-  EXPECT_GT(broken_off, 0);
-  if (base::kSanitized) return;  // a third of the rounds
   EXPECT_GT(only_put_back, 20);
   EXPECT_GT(met_twice, 20);
   EXPECT_GT(broken_off, 10);
