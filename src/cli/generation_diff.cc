@@ -3,9 +3,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <chrono>
 #include <filesystem>
+#include <iostream>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -19,6 +21,7 @@
 #include "cli/sql_rows.h"
 #include "cli/warehouse.h"
 #include "columnar/view_columns.h"
+#include "log/log_reader.h"
 
 namespace millrace::cli {
 
@@ -107,10 +110,6 @@ std::string InList(const std::vector<std::string>& texts) {
   return list.empty() ? "''" : list;
 }
 
-std::string TimeLiteral(Timestamp time) {
-  return "TIMESTAMP " + QuoteLiteral(time.ToString().substr(0, time.ToString().size() - 1));
-}
-
 // The name of each key column of a view, quoted, and what gives it from a late element as JSON.
 struct KeyColumn {
   std::string name;
@@ -140,30 +139,47 @@ std::string SameWindow(const std::string& a, const std::string& b) {
          ".window_end IS NOT DISTINCT FROM " + b + ".window_end";
 }
 
-StatusOr<CommittedThrough> ExportOnce(const Invocation& invocation, std::uint64_t generation,
-                                      const std::vector<ViewDescriptor>& views, const std::string& path) {
+// A process that comes to its end while it is asked, as all do when their topic is closed, leaves files to be read.
+template <class Read>
+auto WhileItEnds(Read&& read) -> decltype(read()) {
+  const auto until = std::chrono::steady_clock::now() + kEndingMax;
+  while (true) {
+    auto result = read();
+    const bool has_gone = result.status().code() == StatusCode::kUnavailable;
+    if (!has_gone || std::chrono::steady_clock::now() >= until) return result;
+    std::this_thread::sleep_for(kEndingPause);
+  }
+}
+
+StatusOr<Timestamp> WatermarkOf(const Invocation& invocation, std::uint64_t generation) {
+  MILLRACE_ASSIGN_OR_RETURN(const GenerationReader reader, GenerationReader::Open(invocation, generation));
+  MILLRACE_ASSIGN_OR_RETURN(const CommittedThrough through, reader.AwaitCommitted());
+  return through.watermark;
+}
+
+// How many of the records before `end` the generation has not read, now that both are exported.
+StatusOr<std::int64_t> ExportRead(const Invocation& invocation, std::uint64_t generation, const log::Cut& end,
+                                  const std::vector<ViewDescriptor>& views, const std::string& path) {
   std::error_code ignored;
   std::filesystem::remove_all(path, ignored);
   MILLRACE_RETURN_IF_ERROR(base::PosixFileSystem().CreateFolders(path));
   MILLRACE_ASSIGN_OR_RETURN(const GenerationReader reader, GenerationReader::Open(invocation, generation));
-  MILLRACE_ASSIGN_OR_RETURN(const CommittedThrough through, reader.AwaitCommitted());
+  MILLRACE_ASSIGN_OR_RETURN(const std::int64_t unread, reader.AwaitRead(end));
+  MILLRACE_RETURN_IF_ERROR(reader.AwaitCommitted().status());
   for (const ViewDescriptor& view : views) {
     MILLRACE_RETURN_IF_ERROR(reader.Export(view.name, path + "/" + view.name + ".parquet"));
   }
   MILLRACE_RETURN_IF_ERROR(reader.Export(kDeadLettersTable, path + "/" + kDeadLettersTable + ".parquet"));
-  return through;
+  return unread;
 }
 
-// A process that comes to its end while it is asked, as all do when their topic is closed, leaves files to be read.
-StatusOr<CommittedThrough> Export(const Invocation& invocation, std::uint64_t generation,
-                                  const std::vector<ViewDescriptor>& views, const std::string& path) {
-  const auto until = std::chrono::steady_clock::now() + kEndingMax;
-  while (true) {
-    StatusOr<CommittedThrough> through = ExportOnce(invocation, generation, views, path);
-    const bool has_gone = through.status().code() == StatusCode::kUnavailable;
-    if (!has_gone || std::chrono::steady_clock::now() >= until) return through;
-    std::this_thread::sleep_for(kEndingPause);
-  }
+// Where the topic ends now; empty where there is none.
+StatusOr<log::Cut> EndOfTopic(const Invocation& invocation) {
+  const auto reader =
+      log::LogReader::Open(base::PosixFileSystem(), invocation.pipeline.data_dir + "/log", invocation.pipeline.topic);
+  if (reader.status().code() == StatusCode::kNotFound) return log::Cut();
+  MILLRACE_RETURN_IF_ERROR(reader.status());
+  return (*reader)->End();
 }
 
 }  // namespace
@@ -190,14 +206,28 @@ StatusOr<GenerationDiff> GenerationDiff::Compare(const Invocation& invocation, c
   EventTimeRange range;
   Timestamp watermark = Timestamp::Max();
   MILLRACE_ASSIGN_OR_RETURN(const std::vector<ViewDescriptor> views, ViewsOfTopology(invocation, pipeline));
-  for (const auto& [name, generation] : {std::pair("old", old_generation), std::pair("new", new_generation)}) {
-    MILLRACE_ASSIGN_OR_RETURN(const CommittedThrough through,
-                              Export(invocation, generation, views, diff.folder_ + "/" + name));
-    watermark = std::min(watermark, through.watermark);
+  const std::array<std::pair<const char*, std::uint64_t>, 2> sides = {
+      {{"old", old_generation}, {"new", new_generation}}};
+  for (const auto& [name, generation] : sides) {
+    MILLRACE_ASSIGN_OR_RETURN(const Timestamp through,
+                              WhileItEnds([&, number = generation] { return WatermarkOf(invocation, number); }));
+    watermark = std::min(watermark, through);
     if (const BesideGeneration* beside = manifest.FindBeside(generation)) {
       if (beside->range.from) range.from = std::max(range.from.value_or(Timestamp::Min()), *beside->range.from);
       if (beside->range.to) range.to = std::min(range.to.value_or(Timestamp::Max()), *beside->range.to);
     }
+  }
+  // What lands from here on is late, in both, for every window that is compared. What landed before is in the cells of
+  // a generation or among its late elements once it is read, not earlier.
+  MILLRACE_ASSIGN_OR_RETURN(const log::Cut end, EndOfTopic(invocation));
+  for (const auto& [name, generation] : sides) {
+    const std::string path = diff.folder_ + "/" + name;
+    MILLRACE_ASSIGN_OR_RETURN(const std::int64_t unread, WhileItEnds([&, number = generation] {
+                                return ExportRead(invocation, number, end, views, path);
+                              }));
+    if (unread == 0) continue;
+    std::cerr << invocation.program << ": generation " << generation << " has not read " << GroupedDigits(unread)
+              << " records of the log yet, so cells may differ by late ones among these\n";
   }
   MILLRACE_ASSIGN_OR_RETURN(const columnar::Database database,
                             columnar::Database::Open({.path = diff.folder_ + "/compare.duckdb",
@@ -248,10 +278,10 @@ Status GenerationDiff::CompareView(const ViewDescriptor& view, const Pipeline& p
   std::string wanted = "true";
   if (watermark < Timestamp::Max()) {
     const Timestamp until = watermark == Timestamp::Min() ? watermark : watermark - source.allowed_lateness;
-    wanted += until == Timestamp::Min() ? " AND false" : " AND window_end <= " + TimeLiteral(until);
+    wanted += until == Timestamp::Min() ? " AND false" : " AND window_end <= " + columnar::SqlTimestamp(until);
   }
-  if (range.from) wanted += " AND window_start >= " + TimeLiteral(*range.from);
-  if (range.to) wanted += " AND window_end <= " + TimeLiteral(*range.to);
+  if (range.from) wanted += " AND window_start >= " + columnar::SqlTimestamp(*range.from);
+  if (range.to) wanted += " AND window_end <= " + columnar::SqlTimestamp(*range.to);
   const auto side = [&](const std::string& generation) {
     return "(SELECT *, true AS there FROM " + generation + "." + name + " WHERE " + wanted + ")";
   };

@@ -1,9 +1,9 @@
 // What differs between two generations of the same views, cell by cell, as far as both are final.
 //
 // A cell is known by (key, window). It counts as final where the window has ended, with its allowed lateness, before
-// the watermarks of both generations' last committed checkpoints. A cell that either generation has dropped a late
-// element of is told apart: live and replay may drop different ones. Views are compared over the windows that a replay
-// of a part reads wholly.
+// the watermarks of both generations' last committed checkpoints; a generation that runs is then awaited until it has
+// read what the log held at that moment. A cell that either generation has dropped a late element of is told apart:
+// live and replay may drop different ones. Views are compared over the windows that a replay of a part reads wholly.
 //
 // For a declared expectation the database of the comparison has, for each view V, the tables
 //

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <thread>
 #include <utility>
 
 #include "base/file_system.h"
 #include "base/status_macros.h"
 #include "cli/ask_run.h"
+#include "cli/checkpoint_cut.h"
 #include "cli/export_view.h"
 #include "cli/generations.h"
 #include "cli/run_results.h"
@@ -20,7 +22,17 @@ namespace {
 
 constexpr auto kAppliedWait = std::chrono::seconds(60);
 constexpr auto kAppliedPause = std::chrono::milliseconds(20);
+constexpr auto kReadWait = std::chrono::seconds(60);
+constexpr auto kReadPause = std::chrono::milliseconds(100);
 constexpr const char* kLastEpochSql = "SELECT CAST(coalesce(max(epoch), 0) AS BIGINT) AS epoch FROM millrace._epochs";
+
+// The records of the topic below `end` that a run which is at that checkpoint has before it.
+std::int64_t Unread(const storage::CheckpointManifest& checkpoint, const std::string& topic, const log::Cut& end) {
+  const log::Cut cut = CutOf(checkpoint, topic, end);
+  std::int64_t unread = 0;
+  for (std::size_t p = 0; p < end.size(); ++p) unread += end[p] - cut[p];
+  return unread;
+}
 
 }  // namespace
 
@@ -58,10 +70,29 @@ StatusOr<std::uint64_t> GenerationReader::CommittedEpoch() const {
   return std::stoull(rows.substr(line + 1));
 }
 
-StatusOr<CommittedThrough> GenerationReader::AwaitCommitted() const {
+StatusOr<std::optional<storage::CheckpointManifest>> GenerationReader::LatestCheckpoint() const {
   const std::string folder = GenerationFolder(invocation_->pipeline.data_dir, generation_);
-  MILLRACE_ASSIGN_OR_RETURN(const std::optional<storage::CheckpointManifest> checkpoint,
-                            storage::LatestCheckpoint(base::PosixFileSystem(), CheckpointsPath(folder)));
+  return storage::LatestCheckpoint(base::PosixFileSystem(), CheckpointsPath(folder));
+}
+
+StatusOr<std::int64_t> GenerationReader::AwaitRead(const log::Cut& end) const {
+  auto moved_at = std::chrono::steady_clock::now();
+  std::int64_t least = std::numeric_limits<std::int64_t>::max();
+  while (true) {
+    const bool is_run = RunnerOf(invocation_->pipeline.data_dir, generation_).has_value();
+    MILLRACE_ASSIGN_OR_RETURN(const std::optional<storage::CheckpointManifest> checkpoint, LatestCheckpoint());
+    const std::int64_t unread = checkpoint ? Unread(*checkpoint, invocation_->pipeline.topic, end) : 0;
+    if (unread == 0 || connection_ || !is_run) return unread;
+    const auto now = std::chrono::steady_clock::now();
+    if (unread < least) moved_at = now;
+    least = std::min(least, unread);
+    if (now - moved_at >= kReadWait) return unread;
+    std::this_thread::sleep_for(kReadPause);
+  }
+}
+
+StatusOr<CommittedThrough> GenerationReader::AwaitCommitted() const {
+  MILLRACE_ASSIGN_OR_RETURN(const std::optional<storage::CheckpointManifest> checkpoint, LatestCheckpoint());
   if (!checkpoint) {
     MILLRACE_ASSIGN_OR_RETURN(const DirectoryManifest manifest, ReadDirectoryManifest(invocation_->pipeline.data_dir));
     // A batch run is done; any other has not come to its first checkpoint.

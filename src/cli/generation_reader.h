@@ -8,7 +8,9 @@
 #include "cli/data_directory.h"
 #include "cli/verbs.h"
 #include "columnar/database.h"
+#include "log/topic.h"
 #include "millrace/core/status.h"
+#include "storage/checkpoint.h"
 
 namespace millrace::cli {
 
@@ -28,12 +30,16 @@ class GenerationReader {
   /// The last committed checkpoint, after waiting until the warehouse has what belongs to it. What is exported later
   /// has it too. FAILED_PRECONDITION where it never will, since its process was killed: run it once.
   StatusOr<CommittedThrough> AwaitCommitted() const;
+  /// Waits until a committed checkpoint has read the topic of the invocation up to `end`, and gives how many records it
+  /// has not: more than none where nobody runs the generation, or its process has read nothing for a minute.
+  StatusOr<std::int64_t> AwaitRead(const log::Cut& end) const;
   /// Writes a view or the table of dead letters to a Parquet file, in any order.
   Status Export(const std::string& name, const std::string& path) const;
 
  private:
   GenerationReader(const Invocation& invocation, std::uint64_t generation)
       : invocation_(&invocation), generation_(generation) {}
+  StatusOr<std::optional<storage::CheckpointManifest>> LatestCheckpoint() const;
   StatusOr<std::uint64_t> CommittedEpoch() const;
   StatusOr<std::string> Ask(const std::string& path, const std::string& view, const std::string& body) const;
 

@@ -84,4 +84,6 @@ std::string QuoteIdentifier(std::string_view name) { return Quote(name, '"'); }
 
 std::string QuoteLiteral(std::string_view text) { return Quote(text, '\''); }
 
+std::string SqlTimestamp(Timestamp time) { return "make_timestamp(" + std::to_string(time.micros()) + ")"; }
+
 }  // namespace millrace::columnar

@@ -10,6 +10,7 @@
 
 #include "millrace/core/schema.h"
 #include "millrace/core/status.h"
+#include "millrace/core/timestamp.h"
 
 namespace millrace::columnar {
 
@@ -63,5 +64,8 @@ std::string QuoteIdentifier(std::string_view name);
 
 /// `text` in single quotes, for use as an SQL string.
 std::string QuoteLiteral(std::string_view text);
+
+/// The time as an SQL expression of the type TIMESTAMP.
+std::string SqlTimestamp(Timestamp time);
 
 }  // namespace millrace::columnar

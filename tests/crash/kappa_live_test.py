@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""A Kappa topology of living processes: who archives when the run is gone, and what becomes of a replay whose topic is
-closed."""
+"""A Kappa topology of living processes: who archives when the run is gone, what a replay is compared with, and what
+becomes of one whose topic is closed."""
 
 import json
 import re
@@ -42,9 +42,9 @@ class KappaLiveTest(unittest.TestCase):
     def wait_said(self, name, text):
         self.wait_until(lambda: text in self.said(name), lambda: f"{name} never said {text!r}:\n{self.said(name)}")
 
-    def publish_a_part(self, records):
+    def publish_a_part(self, records, *more):
         """Publishes so far that the log has that many records at least."""
-        publisher = self.scenario.start(self.scenario.publish("--rate=1000", "--sync=os"))
+        publisher = self.scenario.start(self.scenario.publish("--rate=1000", "--sync=os", *more))
         self.wait_until(lambda: self.records() >= records or publisher.poll() is not None, lambda: "nothing published")
         publisher.send_signal(signal.SIGINT)
         publisher.communicate(timeout=WAIT_S)
@@ -132,6 +132,25 @@ class KappaLiveTest(unittest.TestCase):
         self.scenario.finish(self.scenario.command("archive", "run", "--flush"))
         self.scenario.finish(self.scenario.command("archive", "verify"))
         self.assertNotIn("tried again", self.said("run") + self.said("again") + self.said("replay"))
+
+    def test_a_replay_waits_for_a_run_that_is_behind_before_it_compares(self):
+        self.scenario = KappaScenario(2 * ROWS, first=6_000)  # by day, when there are many
+        self.addCleanup(self.scenario.close)
+        late = ("--late=0.05", "--late_by=4h")
+        self.publish_a_part(600, *late)
+        slow = self.start("slow", "replay", "--promote=when_caught_up", "--read_rate=300", *ARCHIVE)
+        self.wait_said("slow", "promoted; it is what is read now")
+        # From here on it is the run. It reads some hours, and then nothing for a while: flights that are late for these
+        # hours are in the archive before it meets them.
+        self.publish_a_part(3_500, *late)
+        self.wait_archived_by(slow)
+        self.scenario.finish(self.scenario.publish("--sync=os", *late))
+        self.wait_archived_by(slow)
+        replay = self.start("replay", "replay", "--promote=when_equal", *ARCHIVE)
+        self.wait_until(lambda: replay.poll() is not None or "promoted" in self.said("replay"),
+                        lambda: self.said("replay"))
+        self.assertIn("promoted; it is what is read now", self.said("replay"))
+        self.assertNotIn("has not read", self.said("replay"))
 
     def read_after(self, replay, name="replay", code=0):
         self.assertEqual(replay.wait(timeout=WAIT_S), code, self.said(name))
