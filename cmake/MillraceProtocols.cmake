@@ -39,7 +39,7 @@ endfunction()
 if(MILLRACE_SANITIZE)
   set(MILLRACE_PROTOCOL_OPTIONS -O0)
 else()
-  set(MILLRACE_PROTOCOL_OPTIONS -O2)
+  set(MILLRACE_PROTOCOL_OPTIONS -O1)
 endif()
 
 millrace_protocol(NAME google_api FILES google/api/http.proto google/api/annotations.proto google/api/launch_stage.proto

@@ -7,9 +7,10 @@ set(MILLRACE_ROOMS "" CACHE INTERNAL "rooms that have at least one file")
 set(MILLRACE_IO_ROOMS "" CACHE INTERNAL "rooms below src/io")
 
 # Compiling is most of what `make test` does, so it builds each test program only once: in release the examples and
-# these topics, which start whole programs or try many random cases; all others under the sanitizers. The rest of each
-# build, and the benchmarks, are the target `more_tests`, its tests have the label `more`, and `make test-long` runs them.
-set(MILLRACE_RELEASE_TOPICS laws_test cli_test results_test simulation_test)
+# these topics, which start whole programs, try many random cases or include gRPC; all others under the sanitizers. The
+# rest of each build, and the benchmarks, are the target `more_tests`, its tests have the label `more`, and `make
+# test-long` runs them.
+set(MILLRACE_RELEASE_TOPICS laws_test cli_test results_test simulation_test pubsub_test)
 add_custom_target(more_tests)
 
 # millrace_more(TARGET KIND RESULT): leaves the target to `more_tests` where `make test` does without, and says so in
@@ -129,8 +130,9 @@ function(millrace_library)
     "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>" "$<INSTALL_INTERFACE:include>")
   target_link_libraries(millrace PRIVATE ${MILLRACE_LIGHT_THIRD_PARTY} ${MILLRACE_HEAVY_THIRD_PARTY})
   target_link_options(millrace INTERFACE LINKER:--as-needed LINKER:--build-id=sha1)
-  millrace_more(millrace release is_more)
-  millrace_more(millrace_cli release is_more)
+  foreach(library IN ITEMS millrace millrace_cli millrace_pubsub LISTS MILLRACE_PROTOCOL_LIBRARIES)
+    millrace_more(${library} release is_more)
+  endforeach()
 endfunction()
 
 # Examples and benchmarks are there to be run fast, but for the sanitizers they are tests like others.
