@@ -20,16 +20,17 @@ std::size_t ControlsBefore(const ArchivedRange& range, std::int64_t offset) {
 }  // namespace
 
 StatusOr<RangeReader> RangeReader::Open(ArchiveStore& store, RecordFileFormat& format, const ArchivedRange& range,
-                                        std::int64_t from, std::int64_t to, std::optional<Timestamp> from_time) {
+                                        std::int64_t from, std::int64_t to, std::optional<Timestamp> from_time,
+                                        std::optional<Timestamp> to_time) {
   RangeReader reader(format, range);
   reader.next_control_ = ControlsBefore(range, from);
   reader.end_control_ = ControlsBefore(range, to);
   const std::int64_t first = range.RowOf(from);
   const std::int64_t end = range.RowOf(to);
   if (range.path.empty() || first >= end) return reader;
-  if (from_time && range.greatest_event_time && *range.greatest_event_time < *from_time) return reader;
   MILLRACE_ASSIGN_OR_RETURN(reader.path_, store.LocalPath(range.path));
-  MILLRACE_RETURN_IF_ERROR(reader.FindParts(first, end, from_time));
+  MILLRACE_RETURN_IF_ERROR(
+      reader.FindParts(first, end, from_time.value_or(Timestamp::Min()), to_time.value_or(Timestamp::Max())));
   MILLRACE_RETURN_IF_ERROR(reader.ReadTimes());
   return reader;
 }
@@ -49,14 +50,16 @@ Timestamp RangeReader::LeastEventTimeFrom(std::int64_t offset) const {
   return step < least_from_.size() ? least_from_[step] : Timestamp::Max();
 }
 
-Status RangeReader::FindParts(std::int64_t first, std::int64_t end, std::optional<Timestamp> from_time) {
-  if (!from_time || *range_.least_event_time >= *from_time) {
+Status RangeReader::FindParts(std::int64_t first, std::int64_t end, Timestamp from_time, Timestamp to_time) {
+  if (*range_.greatest_event_time < from_time || *range_.least_event_time >= to_time) return OkStatus();
+  if (*range_.least_event_time >= from_time && *range_.greatest_event_time < to_time) {
     parts_.push_back({.first = first, .end = end});
     return OkStatus();
   }
   MILLRACE_ASSIGN_OR_RETURN(const std::vector<RecordFilePart> all, format_->Parts(path_));
   for (const RecordFilePart& part : all) {
-    if (part.greatest_event_time && *part.greatest_event_time < *from_time) continue;
+    if (part.greatest_event_time && *part.greatest_event_time < from_time) continue;
+    if (part.least_event_time && *part.least_event_time >= to_time) continue;
     const RecordFilePart wanted{.first = std::max(part.first, first), .end = std::min(part.end, end)};
     if (wanted.first < wanted.end) parts_.push_back(wanted);
   }

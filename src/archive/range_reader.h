@@ -19,10 +19,12 @@ namespace millrace::archive {
 /// One thread at a time.
 class RangeReader {
  public:
-  /// Reads the offsets [from, to) of `range`, which is copied. With `from_time`, parts of the file without a record at
-  /// or after that time are skipped. NOT_FOUND when the file is gone, DATA_LOSS when it is not as the manifest says.
+  /// Reads the offsets [from, to) of `range`, which is copied. Parts of the file without a record whose event time is
+  /// in [from_time, to_time) are skipped. NOT_FOUND when the file is gone, DATA_LOSS when it is not as the manifest
+  /// says.
   static StatusOr<RangeReader> Open(ArchiveStore& store, RecordFileFormat& format, const ArchivedRange& range,
-                                    std::int64_t from, std::int64_t to, std::optional<Timestamp> from_time = {});
+                                    std::int64_t from, std::int64_t to, std::optional<Timestamp> from_time = {},
+                                    std::optional<Timestamp> to_time = {});
 
   /// What is at the next offset; kEnd at the end of [from, to). DATA_LOSS names the file and the offset.
   StatusOr<log::Found> Next();
@@ -36,7 +38,7 @@ class RangeReader {
  private:
   RangeReader(RecordFileFormat& format, const ArchivedRange& range) : format_(&format), range_(range) {}
   Status ReadTimes();
-  Status FindParts(std::int64_t first, std::int64_t end, std::optional<Timestamp> from_time);
+  Status FindParts(std::int64_t first, std::int64_t end, Timestamp from_time, Timestamp to_time);
   StatusOr<bool> FillBatch();
   void ExpectRow(std::int64_t row);
   void ExpectNext();

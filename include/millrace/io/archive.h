@@ -57,7 +57,8 @@ struct ReadOptions {
   std::vector<std::int64_t> to = {};
   /// Only records with this event time or a later one. Files and row groups without any are not read.
   std::optional<Timestamp> from_time = std::nullopt;
-  /// Only records with an earlier event time; reading then ends at what the log holds when the run starts.
+  /// Only records with an earlier event time, files as above; reading then ends at what the log holds when the run
+  /// starts.
   std::optional<Timestamp> to_time = std::nullopt;
   // Behind the archive, as in `log::ReadOptions`.
   Duration idle_after = std::chrono::seconds(30);

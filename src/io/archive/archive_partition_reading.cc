@@ -127,7 +127,7 @@ Status ArchivePartitionReading::Seek(const RestrictionTracker& tracker, const Ar
   reader_at_ = tracker.from();
   reader_end_ = std::min(range.to, tracker.to());
   MILLRACE_ASSIGN_OR_RETURN(reader_, archive::RangeReader::Open(input_->store(), input_->format(), range, reader_at_,
-                                                                reader_end_, options_.from_time));
+                                                                reader_end_, options_.from_time, options_.to_time));
   return OkStatus();
 }
 

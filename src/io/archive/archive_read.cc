@@ -93,6 +93,7 @@ void AddFiles(const archive::ReadOptions& options, const Manifest& manifest, std
                      .to = std::min(range.to, span.to)};
     if (part.from >= part.to || range.path.empty()) continue;
     if (options.from_time && *range.greatest_event_time < *options.from_time) continue;
+    if (options.to_time && *range.least_event_time >= *options.to_time) continue;
     part.least_event_time = *range.least_event_time;
     parts->push_back(std::move(part));
   }
