@@ -12,6 +12,7 @@
 #include "millrace/io/log.h"
 #include "millrace/io/parquet.h"
 #include "millrace/topology/kappa.h"
+#include "millrace/topology/lambda.h"
 
 namespace flights {
 namespace {
@@ -120,6 +121,14 @@ const millrace::topology::Kappa kKappa{
     .log = {.max_disorder = kMaxDisorder}, .logic = FlightViews, .views = {"hourly_delays", "route_delays"}};
 // end kappa
 
+// region lambda
+// The same logic, with a batch layer of days.
+const millrace::topology::Lambda kLambda{.log = {.max_disorder = kMaxDisorder},
+                                         .logic = FlightViews,
+                                         .views = {"hourly_delays", "route_delays"},
+                                         .every = 24h};
+// end lambda
+
 }  // namespace
 }  // namespace flights
 
@@ -131,6 +140,9 @@ int main(int argc, char** argv) {
             "Delays of flights per airport and hour (view hourly_delays) and per route and six hours "
             "(view route_delays).");
   };
-  return millrace::Main(argc, argv, {{"pipeline", program(flights::Build)}, {"kappa", program(flights::kKappa)}});
+  return millrace::Main(argc, argv,
+                        {{"pipeline", program(flights::Build)},
+                         {"kappa", program(flights::kKappa)},
+                         {"lambda", program(flights::kLambda)}});
 }
 // end main

@@ -112,11 +112,14 @@ StatusOr<std::string> LiveResults::Query(const server::ViewRequest& request, std
   return text.Take();
 }
 
-StatusOr<std::string> LiveResults::Sql(const std::string& statement, const std::string& format, std::size_t bytes_max) {
-  MILLRACE_RETURN_IF_ERROR(CheckFormat(format));
+StatusOr<std::string> LiveResults::Sql(const server::SqlRequest& request, std::size_t bytes_max) {
+  MILLRACE_RETURN_IF_ERROR(CheckFormat(request.format));
   MILLRACE_ASSIGN_OR_RETURN(columnar::Connection connection, warehouse_.Connect());
+  if (const Status created = merged_.Create(connection, request.as_of); !created.ok()) {
+    return Status(created.code(), MessageOf(created));
+  }
   {
-    MILLRACE_ASSIGN_OR_RETURN(const columnar::Statement prepared, connection.Prepare(statement));
+    MILLRACE_ASSIGN_OR_RETURN(const columnar::Statement prepared, connection.Prepare(request.statement));
     if (!prepared.only_reads()) {
       return FailedPreconditionError("while the run goes on, SQL may only read: give a SELECT");
     }
@@ -125,7 +128,7 @@ StatusOr<std::string> LiveResults::Sql(const std::string& statement, const std::
   std::ostream out(&text);
   const Running running(*this, connection);
   MILLRACE_RETURN_IF_ERROR(connection.Execute("BEGIN TRANSACTION READ ONLY"));
-  const Status printed = PrintSqlRows(connection, statement, format, out);
+  const Status printed = PrintSqlRows(connection, request.statement, request.format, out);
   if (running.expired()) return Expired();
   MILLRACE_RETURN_IF_ERROR(printed);
   return text.Take();

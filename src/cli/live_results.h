@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/merged_views.h"
 #include "columnar/database.h"
 #include "millrace/io/view_store.h"
 #include "server/server.h"
@@ -18,12 +19,13 @@ namespace millrace::cli {
 class LiveResults final : public server::DataService {
  public:
   /// `lookup` must outlive the object. The database is closed only when the object is gone, too.
-  LiveResults(std::vector<ViewDescriptor> views, const ViewStore& lookup, columnar::Database warehouse)
-      : views_(std::move(views)), lookup_(lookup), warehouse_(std::move(warehouse)) {}
+  LiveResults(std::vector<ViewDescriptor> views, MergedViews merged, const ViewStore& lookup,
+              columnar::Database warehouse)
+      : views_(std::move(views)), merged_(std::move(merged)), lookup_(lookup), warehouse_(std::move(warehouse)) {}
 
   StatusOr<std::string> Query(const server::ViewRequest& request, std::size_t bytes_max) override;
   /// One SELECT or EXPLAIN, for five minutes at most.
-  StatusOr<std::string> Sql(const std::string& statement, const std::string& format, std::size_t bytes_max) override;
+  StatusOr<std::string> Sql(const server::SqlRequest& request, std::size_t bytes_max) override;
   /// For five minutes at most.
   StatusOr<std::int64_t> Export(const std::string& view, const std::string& path, bool is_unordered) override;
   void Cancel() override;
@@ -34,6 +36,7 @@ class LiveResults final : public server::DataService {
   StatusOr<ViewDescriptor> Find(const std::string& name) const;
 
   const std::vector<ViewDescriptor> views_;
+  const MergedViews merged_;
   const ViewStore& lookup_;
   const columnar::Database warehouse_;
   std::mutex mutex_;

@@ -12,6 +12,7 @@
 
 #include "base/status_macros.h"
 #include "cli/directory_manifest.h"
+#include "cli/merged_views.h"
 #include "cli/verbs.h"
 
 namespace millrace {
@@ -29,6 +30,7 @@ struct VerbHelp {
 constexpr std::string_view kPublish = "publish";
 constexpr std::string_view kReplay = "replay";
 constexpr std::string_view kGenerations = "generations";
+constexpr std::string_view kRecompute = "recompute";
 constexpr std::array kVerbs = {
     VerbHelp{"run", "--data_dir=DIR", "run the pipeline; its views take the place of those of the run before"},
     VerbHelp{"status", "--data_dir=DIR", "print what a run does, and what holds its windows open"},
@@ -52,8 +54,12 @@ constexpr std::array kVerbs = {
              "make the views anew from the archive and the log, beside those that are read, and take their place"},
     VerbHelp{kGenerations, "list|diff A B|promote N|rollback|drop N --data_dir=DIR",
              "print, compare, exchange or remove the results of runs and replays"},
+    VerbHelp{kRecompute, "[--from= --to= | --dirty] --data_dir=DIR",
+             "compute whole partitions of the batch layer from the archive and the log, and make them current"},
     VerbHelp{"describe", "", "print the pipeline: steps, windows, coders, state, views"},
 };
+
+bool HasBatchLayer(const Job& job) { return job.topology() != nullptr && job.topology()->every; }
 
 std::string HelpText(const std::string& program, const Job& job, const OptionParser& parser) {
   std::string text;
@@ -61,6 +67,7 @@ std::string HelpText(const std::string& program, const Job& job, const OptionPar
   for (const VerbHelp& verb : kVerbs) {
     if (verb.name == kPublish && job.publishing() == nullptr) continue;
     if ((verb.name == kReplay || verb.name == kGenerations) && job.topology() == nullptr) continue;
+    if (verb.name == kRecompute && !HasBatchLayer(job)) continue;
     const char* lead = &verb == kVerbs.data() ? "usage: " : "       ";
     text += lead + program + " " + std::string(verb.name) + (verb.arguments.empty() ? "" : " ");
     text += std::string(verb.arguments) + "\n         " + std::string(verb.text) + "\n";
@@ -91,7 +98,7 @@ bool ReadsAStream(const Pipeline& pipeline) {
 }
 
 StatusOr<int> Dispatch(cli::Invocation& invocation, const Job& job) {
-  if (invocation.verb == "sql") return cli::SqlVerb(invocation);
+  if (invocation.verb == "sql" && !HasBatchLayer(job)) return cli::SqlVerb(invocation, {});
   if (invocation.verb == "status") return cli::StatusVerb(invocation);
   if (invocation.verb == "archive") return cli::ArchiveVerb(invocation);
   if (invocation.verb == "checkpoints") return cli::CheckpointsVerb(invocation);
@@ -106,6 +113,12 @@ StatusOr<int> Dispatch(cli::Invocation& invocation, const Job& job) {
   if (invocation.verb == "dlq") {
     return cli::DlqVerb(invocation,
                         [&](Pipeline& empty) { return job.definition().Build(empty, invocation.pipeline); });
+  }
+  if (invocation.verb == kRecompute) {
+    if (!HasBatchLayer(job)) return cli::UsageError("recompute is for topology::Lambda; this job has no batch layer");
+    return cli::RecomputeVerb(invocation, [&](Pipeline& empty, const PipelineOptions& options) {
+      return job.definition().Build(empty, options);
+    });
   }
   if (invocation.verb == kReplay || invocation.verb == kGenerations) {
     if (job.topology() == nullptr) {
@@ -124,6 +137,10 @@ StatusOr<int> Dispatch(cli::Invocation& invocation, const Job& job) {
   if (invocation.verb == "run") return cli::RunVerb(invocation, pipeline);
   if (invocation.verb == kGenerations) return cli::GenerationsVerb(invocation, pipeline);
   if (invocation.verb == kReplay) return cli::ReplayVerb(invocation, pipeline);
+  if (invocation.verb == "sql") {
+    MILLRACE_ASSIGN_OR_RETURN(const cli::MergedViews merged, cli::MergedViews::Of(invocation, pipeline));
+    return cli::SqlVerb(invocation, merged);
+  }
   if (invocation.verb == "query") return cli::QueryVerb(invocation, pipeline);
   if (invocation.verb == "export") return cli::ExportVerb(invocation, pipeline);
   return cli::DescribeVerb(invocation, pipeline);
@@ -144,6 +161,7 @@ StatusOr<int> ParseAndDispatch(cli::Invocation& invocation, const std::vector<st
   parser.Add("Options of dlq", &invocation.dlq);
   if (job.publishing() != nullptr) parser.Add("Options of publish", &invocation.publish);
   if (job.topology() != nullptr) parser.Add("Options of replay", &invocation.replay);
+  if (HasBatchLayer(job)) parser.Add("Options of the batch layer", &invocation.batch);
   MILLRACE_RETURN_IF_ERROR(parser.Check());
   if (HasOption(arguments, "--help", "-h") || (!arguments.empty() && arguments[0] == "help")) {
     std::cout << HelpText(invocation.program, job, parser);
@@ -160,6 +178,7 @@ StatusOr<int> ParseAndDispatch(cli::Invocation& invocation, const std::vector<st
     return cli::UsageError(others->empty() ? "say what to do" : "there is no verb " + (*others)[0]);
   }
   invocation.verb = (*others)[0];
+  invocation.given = arguments;
   if (invocation.pipeline.topic.empty()) invocation.pipeline.topic = invocation.JobName();
   invocation.pipeline.topology = named.name;
   invocation.topology = job.topology();

@@ -92,9 +92,11 @@ StatusOr<int> RunPipeline(const Invocation& invocation, Pipeline& pipeline, RunO
     line.Show(progress);
   };
 
+  MILLRACE_ASSIGN_OR_RETURN(MergedViews merged, MergedViews::Of(invocation, pipeline));
   const ServedRun served{.folder = additions.server_folder,
                          .generation = storage.generation(),
                          .views = &views,
+                         .merged = std::move(merged),
                          .results = storage.results.get(),
                          .actions = additions.actions,
                          .publish = additions.publish};

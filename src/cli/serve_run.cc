@@ -57,7 +57,8 @@ StatusOr<std::unique_ptr<server::Server>> StartServer(const Invocation& invocati
     server.why_no_data = "a batch run gives its views at its end; until then nobody can read them";
   }
   if (run.results != nullptr && options->streaming) {
-    server.data = std::make_shared<LiveResults>(*run.views, run.results->lookup(), run.results->warehouse());
+    server.data =
+        std::make_shared<LiveResults>(*run.views, run.merged, run.results->lookup(), run.results->warehouse());
   }
   server.generation = run.generation;
   server.actions = run.actions;

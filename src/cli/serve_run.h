@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/merged_views.h"
 #include "cli/run_results.h"
 #include "cli/verbs.h"
 #include "millrace/runner/run_options.h"
@@ -19,6 +20,7 @@ struct ServedRun {
   std::string folder = {};  // that has the local socket; empty: none
   std::uint64_t generation = 0;
   const std::vector<ViewDescriptor>* views = nullptr;
+  MergedViews merged = {};
   RunResults* results = nullptr;                                               // null: nothing is kept
   std::map<std::string, std::function<StatusOr<std::string>()>> actions = {};  // see `ServerOptions`
   std::shared_ptr<server::PublishService> publish = nullptr;                   // null: there is no Pub/Sub

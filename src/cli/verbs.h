@@ -1,6 +1,7 @@
 // The verbs of every program's command line. Each gives the process's exit code or the status of its failure.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,6 +32,7 @@ struct OutputOptions {
   bool close_windows = false;
   Duration timeout = std::chrono::minutes(5);
   std::optional<std::uint64_t> generation;
+  std::string as_of;
 
   static constexpr OptionHelp kOptionHelp[] = {
       {"format", "how query, sql, status and checkpoints print: table, json (an object per line) or csv"},
@@ -43,6 +45,7 @@ struct OutputOptions {
       {"timeout", "stop, drain and replay wait: how long to wait"},
       {"generation",
        "query, sql, export, status, stop, checkpoints, ledger and dlq: this generation, not the one that is read"},
+      {"as_of", "sql: the batch layer as it was in this version (12) or at this time, not as it is now"},
   };
 };
 
@@ -88,11 +91,28 @@ struct ReplayOptions {
   };
 };
 
+/// Options of the batch layer of a Lambda topology.
+struct BatchOptions {
+  bool dirty = false;
+  bool force = false;
+  std::int32_t keep_versions = 3;
+  Duration batch_delay{0};
+
+  static constexpr OptionHelp kOptionHelp[] = {
+      {"dirty", "recompute: the partitions for which records have come since they were computed, and no others"},
+      {"force", "recompute: also what is as it would be again"},
+      {"keep_versions", "recompute, and run of lambda: so many versions of each partition are kept"},
+      {"batch_delay",
+       "recompute, and run of lambda: a partition is computed so long after the watermark has passed it"},
+  };
+};
+
 /// A command line that was read.
 struct Invocation {
   std::string program;
   std::string verb;
   std::vector<std::string> arguments;  // behind the verb, without options
+  std::vector<std::string> given;      // all of the command line but the program
   PipelineOptions pipeline;
   OutputOptions output;
   server::ServeOptions serve;
@@ -100,6 +120,7 @@ struct Invocation {
   LogOptions log;
   PublishOptions publish;
   ReplayOptions replay;
+  BatchOptions batch;
   std::shared_ptr<const detail::TopologyDescription> topology;  // null for a job without one
   LedgerVerbOptions ledger;
   DlqOptions dlq;
@@ -107,6 +128,11 @@ struct Invocation {
 
   std::string JobName() const { return pipeline.job_name.empty() ? program : pipeline.job_name; }
 };
+
+/// Builds the program's pipeline with these options.
+using BuildWithOptions = std::function<Status(Pipeline& pipeline, const PipelineOptions& options)>;
+
+class MergedViews;
 
 /// The exit code of a verb that a signal ended is this and the signal's number.
 inline constexpr int kExitOfSignal = 128;
@@ -119,7 +145,7 @@ std::string MessageOf(const Status& status);
 
 StatusOr<int> RunVerb(const Invocation& invocation, Pipeline& pipeline);
 StatusOr<int> QueryVerb(const Invocation& invocation, const Pipeline& pipeline);
-StatusOr<int> SqlVerb(const Invocation& invocation);
+StatusOr<int> SqlVerb(const Invocation& invocation, const MergedViews& merged);
 StatusOr<int> ExportVerb(const Invocation& invocation, const Pipeline& pipeline);
 StatusOr<int> StatusVerb(const Invocation& invocation);
 StatusOr<int> ArchiveVerb(const Invocation& invocation);
@@ -128,6 +154,7 @@ StatusOr<int> LedgerVerb(const Invocation& invocation);
 StatusOr<int> StopVerb(const Invocation& invocation);
 StatusOr<int> DrainVerb(const Invocation& invocation);
 StatusOr<int> ReplayVerb(const Invocation& invocation, Pipeline& pipeline);
+StatusOr<int> RecomputeVerb(const Invocation& invocation, BuildWithOptions build);
 StatusOr<int> GenerationsVerb(const Invocation& invocation, const Pipeline& pipeline);
 StatusOr<int> PublishVerb(const Invocation& invocation, const Publishing& publishing);
 StatusOr<int> ServeVerb(const Invocation& invocation);

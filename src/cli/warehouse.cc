@@ -9,6 +9,7 @@
 
 #include "base/status_macros.h"
 #include "cli/ask_run.h"
+#include "cli/merged_views.h"
 #include "cli/row_writer.h"
 #include "cli/run_results.h"
 #include "cli/sql_rows.h"
@@ -48,19 +49,20 @@ StatusOr<columnar::Connection> OpenWarehouseOf(const Invocation& invocation, con
   return database.Connect();
 }
 
-StatusOr<int> SqlVerb(const Invocation& invocation) {
+StatusOr<int> SqlVerb(const Invocation& invocation, const MergedViews& merged) {
   if (invocation.arguments.size() != 1) {
     return UsageError("give one statement, in quotes: " + invocation.program + " sql \"SELECT ...\" --data_dir=DIR");
   }
   if (Status known = CheckFormat(invocation.output.format); !known.ok()) return UsageError(known.message());
   const server::HttpRequest request{.method = "POST",
                                     .path = "/v1/sql",
-                                    .query = {{"format", invocation.output.format}},
+                                    .query = {{"format", invocation.output.format}, {"as_of", invocation.output.as_of}},
                                     .body = invocation.arguments[0]};
   MILLRACE_ASSIGN_OR_RETURN(const bool answered, PrintAnswerOfRun(invocation, request, std::cout));
   if (answered) return 0;
   MILLRACE_ASSIGN_OR_RETURN(const DataDirectory directory, OpenResults(invocation));
   MILLRACE_ASSIGN_OR_RETURN(columnar::Connection connection, OpenWarehouse(invocation, directory));
+  MILLRACE_RETURN_IF_ERROR(merged.Create(connection, invocation.output.as_of));
   MILLRACE_RETURN_IF_ERROR(PrintSqlRows(connection, invocation.arguments[0], invocation.output.format, std::cout));
   TellGeneration(invocation, directory.generation());
   return 0;

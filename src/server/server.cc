@@ -290,9 +290,11 @@ HttpResponse Server::Impl::AnswerQuery(const HttpRequest& request) const {
 
 // It reads files too, so it is only for who could read them anyway: for the local socket.
 HttpResponse Server::Impl::AnswerSql(const HttpRequest& request) const {
-  const std::string format = QueryValue(request, "format", "json");
-  StatusOr<std::string> rows = options.data->Sql(request.body, format, kResultBytesMax);
-  return rows.ok() ? TextResponse(*std::move(rows), ContentTypeOf(format)) : ErrorResponse(rows.status());
+  const SqlRequest asked{.statement = request.body,
+                         .format = QueryValue(request, "format", "json"),
+                         .as_of = QueryValue(request, "as_of", "")};
+  StatusOr<std::string> rows = options.data->Sql(asked, kResultBytesMax);
+  return rows.ok() ? TextResponse(*std::move(rows), ContentTypeOf(asked.format)) : ErrorResponse(rows.status());
 }
 
 // It writes with the rights of this process: for the local socket.

@@ -7,7 +7,7 @@
 // | GET /metrics      | the same facts for Prometheus, text format 0.0.4                                        |
 // | GET /healthz      | 200 while the run goes on, 503 when it has failed or its status is old; needs no token  |
 // | GET /v1/query     | rows of a view: view, key (repeated), from, to, limit, format                           |
-// | POST /v1/sql      | the local socket only: runs the body, one statement; format                             |
+// | POST /v1/sql      | the local socket only: runs the body, one statement; format, as_of                      |
 // | POST /v1/export   | the local socket only: writes a view to the Parquet file that the body names            |
 // | POST ACTION       | the local socket only: what `ServerOptions::actions` adds                               |
 // | POST /v1/projects/P/topics/T:publish | publishes to the log, in Pub/Sub's JSON, where Pub/Sub is served     |
@@ -44,6 +44,13 @@ struct ViewRequest {
   std::string format = "json";  // "table", "json" (an object per line) or "csv"
 };
 
+/// What is asked of the warehouse.
+struct SqlRequest {
+  std::string statement = {};
+  std::string format = "json";
+  std::string as_of = {};  // of the batch layer: a version or a time; empty: the newest
+};
+
 /// What the process that runs a pipeline can tell of its results. Called on several threads at once.
 class DataService {
  public:
@@ -52,7 +59,7 @@ class DataService {
   /// view or column, as the verb `query` says it.
   virtual StatusOr<std::string> Query(const ViewRequest& request, std::size_t bytes_max) = 0;
   /// Runs a statement that only reads.
-  virtual StatusOr<std::string> Sql(const std::string& statement, const std::string& format, std::size_t bytes_max) = 0;
+  virtual StatusOr<std::string> Sql(const SqlRequest& request, std::size_t bytes_max) = 0;
   /// Writes a view, or the table of dead letters, to a Parquet file, and gives the number of its rows; in the order of
   /// keys and windows unless it `is_unordered`, which is quicker.
   virtual StatusOr<std::int64_t> Export(const std::string& view, const std::string& path, bool is_unordered) = 0;

@@ -55,6 +55,7 @@ struct PipelineOptions {
   std::string topology;
   std::optional<Timestamp> read_from;
   std::optional<Timestamp> read_to;
+  std::vector<std::int64_t> read_cut;
 
   static constexpr OptionHelp kOptionHelp[] = {
       {"runner", "what runs the pipeline: native (alias DirectRunner)"},
@@ -76,6 +77,7 @@ struct PipelineOptions {
       {"topology", "which of the program's topologies; by default the data directory's, or else the first"},
       {"read_from", "of a replay: only events of this time or later; --from in short"},
       {"read_to", "of a replay: only events before this time, and only what is there when it starts; --to in short"},
+      {"read_cut", "of a recompute: only records before this offset, one for each partition of the topic in turn"},
   };
 };
 

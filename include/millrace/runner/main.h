@@ -8,6 +8,7 @@
 // The guide is docs/guide/command-line.md.
 #pragma once
 
+#include <concepts>
 #include <initializer_list>
 #include <memory>
 #include <string>
@@ -20,7 +21,7 @@
 #include "millrace/core/pipeline.h"
 #include "millrace/core/status.h"
 #include "millrace/runner/publishing.h"
-#include "millrace/topology/kappa.h"
+#include "millrace/topology/logic.h"
 
 namespace millrace {
 
@@ -58,14 +59,19 @@ template <class C, class R, class... P>
 struct BuildSignature<R (C::*)(P...) const> : BuildSignature<R (*)(P...)> {};
 
 // A topology builds with the options of its logic.
-template <class Logic>
-struct BuildSignature<topology::Kappa<Logic>> {
+template <class T>
+concept IsTopology = requires(const T& topology) {
+  typename T::Logic;
+  { topology.Describe() } -> std::same_as<TopologyDescription>;
+};
+template <IsTopology Topology>
+struct BuildSignature<Topology> {
   static_assert(
-      IsLogic<Logic>,
+      IsLogic<typename Topology::Logic>,
       "Millrace: the logic of a topology is a function such as "
       "void Logic(const millrace::PCollection<millrace::LogRecord>&) or "
       "void Logic(const millrace::PCollection<millrace::LogRecord>&, const MyOptions&), or a lambda like it.");
-  using Options = typename LogicSignature<Logic>::Options;
+  using Options = typename LogicSignature<typename Topology::Logic>::Options;
   using Result = Status;
 };
 
@@ -95,7 +101,7 @@ class TypedJob final : public JobDefinition {
   using Options = typename BuildSignature<F>::Options;
 
   auto Call(Pipeline& pipeline, const PipelineOptions& options) {
-    if constexpr (requires { build_.Describe(); }) {
+    if constexpr (IsTopology<F>) {
       return build_.BuildWith(pipeline, options_, options);
     } else if constexpr (std::is_invocable_v<F&, Pipeline&>) {
       return build_(pipeline);
@@ -129,7 +135,7 @@ class Job {
                     "Millrace: a job is a function such as void Build(millrace::Pipeline&) or "
                     "void Build(millrace::Pipeline&, const MyOptions&), or a lambda like it.");
     } else {
-      if constexpr (requires { build.Describe(); }) {
+      if constexpr (detail::IsTopology<Build>) {
         topology_ = std::make_shared<const detail::TopologyDescription>(build.Describe());
       }
       definition_ = std::make_shared<detail::TypedJob<Build>>(std::forward<F>(build));

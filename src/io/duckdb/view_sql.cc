@@ -32,6 +32,8 @@ std::string Rank(const ViewColumns& columns) {
          "_rank";
 }
 
+constexpr const char* kVersionColumns = ", _generation, _attempt, _pane, _timing, _final";
+
 // The end of time on either side is NULL.
 constexpr const char* kStart = "coalesce(window_start, TIMESTAMP '-infinity')";
 constexpr const char* kEnd = "coalesce(window_end, TIMESTAMP 'infinity')";
@@ -153,6 +155,11 @@ std::string ViewSql(const std::string& name, const ViewColumns& columns, CellTab
          ", window_start, window_end, " + Names(columns.value) + Newest(CellTable(name), columns, state);
 }
 
+std::string NewestCellsSql(const std::string& name, const ViewColumns& columns, const std::string& condition) {
+  return "SELECT " + Names(columns.key) + ", window_start, window_end, " + Names(columns.value) + kVersionColumns +
+         Newest(CellTable(name) + " WHERE " + condition, columns, CellTableState::kAnyVersions);
+}
+
 std::string CompactSql(const std::string& name, const ViewColumns& columns) {
   const std::string table = CellTable(name);
   const std::string hash = CellHash(columns);
@@ -182,9 +189,9 @@ std::string ReadSql(const ViewQuery& query, const ViewColumns& columns, CellTabl
   std::string order;
   for (const ViewColumn& column : columns.key) order += QuoteIdentifier(column.name) + " NULLS FIRST, ";
   std::string sql = "SELECT " + Names(columns.key) + ", window_start, window_end, " + Names(columns.value) +
-                    ", _generation, _attempt, _pane, _timing, _final" +
-                    Newest(CellTable(query.view) + conditions.sql(), columns, state) + window_conditions.AndSql() +
-                    " ORDER BY " + order + "window_start NULLS FIRST, window_end NULLS LAST";
+                    kVersionColumns + Newest(CellTable(query.view) + conditions.sql(), columns, state) +
+                    window_conditions.AndSql() + " ORDER BY " + order +
+                    "window_start NULLS FIRST, window_end NULLS LAST";
   constexpr std::size_t kSqlLimitMax = std::size_t{1} << 62;
   if (query.limit < kSqlLimitMax) sql += " LIMIT " + std::to_string(query.limit);
   return sql;

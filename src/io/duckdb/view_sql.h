@@ -32,6 +32,10 @@ std::string ViewSql(const std::string& name, const columnar::ViewColumns& column
 /// hashed and not ranked.
 std::string CompactSql(const std::string& name, const columnar::ViewColumns& columns);
 
+/// Selects the newest cells of a table that may hold any versions, of those that meet a condition on key and window
+/// (SQL; it is applied before versions are ranked): the columns as `ReadSql`, in no order.
+std::string NewestCellsSql(const std::string& name, const columnar::ViewColumns& columns, const std::string& condition);
+
 /// A value that takes the place of a parameter of a statement.
 struct Parameter {
   const Type* type = nullptr;
