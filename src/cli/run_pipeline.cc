@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <iomanip>
 #include <iostream>
 #include <optional>
@@ -10,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/status_macros.h"
+#include "cli/batch_layer.h"
 #include "cli/commit_notes.h"
 #include "cli/progress_line.h"
 #include "cli/row_writer.h"
@@ -50,6 +52,14 @@ std::string Summary(const PipelineResult& result, std::int64_t elements_read, st
   for (const auto& [label, counts] : result.steps) late += counts.late_dropped;
   if (late > 0) text += ", " + GroupedDigits(late) + " dropped as too late";
   return text;
+}
+
+StatusOr<std::optional<BatchReach>> ReachOf(const Invocation& invocation, const Pipeline& pipeline) {
+  if (invocation.topology == nullptr || !invocation.topology->every) return std::optional<BatchReach>();
+  MILLRACE_ASSIGN_OR_RETURN(const std::vector<batch::ViewGeometry> geometries, GeometriesOf(invocation, pipeline));
+  BatchReach reach{.delay = invocation.batch.batch_delay};
+  for (const batch::ViewGeometry& geometry : geometries) reach.lookback = std::max(reach.lookback, geometry.Lookback());
+  return std::optional(reach);
 }
 
 // Where state is kept that does not fit into memory.
@@ -93,10 +103,12 @@ StatusOr<int> RunPipeline(const Invocation& invocation, Pipeline& pipeline, RunO
   };
 
   MILLRACE_ASSIGN_OR_RETURN(MergedViews merged, MergedViews::Of(invocation, pipeline));
+  MILLRACE_ASSIGN_OR_RETURN(const std::optional<BatchReach> reach, ReachOf(invocation, pipeline));
   const ServedRun served{.folder = additions.server_folder,
                          .generation = storage.generation(),
                          .views = &views,
                          .merged = std::move(merged),
+                         .batch = reach,
                          .results = storage.results.get(),
                          .actions = additions.actions,
                          .publish = additions.publish};

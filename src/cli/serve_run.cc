@@ -77,6 +77,11 @@ StatusOr<std::unique_ptr<server::Server>> StartServer(const Invocation& invocati
       return ledger->Get();
     };
   }
+  if (run.batch) {
+    server.batch = [data_dir = server.data_dir, reach = *run.batch](const RunStatus* own) {
+      return BatchStatusOf(data_dir, reach, own).value_or(std::optional<server::BatchStatus>());
+    };
+  }
   server.publish = run.publish;
   options->status = server.status;
   StatusOr<std::unique_ptr<server::Server>> started = server::Server::Start(server);

@@ -4,9 +4,11 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "cli/batch_status.h"
 #include "cli/merged_views.h"
 #include "cli/run_results.h"
 #include "cli/verbs.h"
@@ -21,6 +23,7 @@ struct ServedRun {
   std::uint64_t generation = 0;
   const std::vector<ViewDescriptor>* views = nullptr;
   MergedViews merged = {};
+  std::optional<BatchReach> batch = {};                                        // of a run with a batch layer
   RunResults* results = nullptr;                                               // null: nothing is kept
   std::map<std::string, std::function<StatusOr<std::string>()>> actions = {};  // see `ServerOptions`
   std::shared_ptr<server::PublishService> publish = nullptr;                   // null: there is no Pub/Sub

@@ -5,6 +5,7 @@
 
 #include "base/file_system.h"
 #include "base/status_macros.h"
+#include "cli/batch_status.h"
 #include "cli/generation_list.h"
 #include "cli/status_text.h"
 #include "cli/verbs.h"
@@ -66,6 +67,7 @@ StatusOr<DirectoryStatus> StatusOf(const DataDirectory& directory) {
                                          .watermark = checkpoint->watermark};
   }
   MILLRACE_ASSIGN_OR_RETURN(status.generations, ListGenerations(directory.path(), nullptr));
+  MILLRACE_ASSIGN_OR_RETURN(status.batch, BatchStatusOf(directory.path(), {}, nullptr));
   return status;
 }
 

@@ -12,6 +12,7 @@ namespace millrace::cli {
 
 namespace {
 
+constexpr std::size_t kDirtyShown = 10;
 constexpr std::size_t kPartitionsShown = 20;
 constexpr std::size_t kGap = 2;
 
@@ -195,6 +196,30 @@ std::string GenerationsText(const std::vector<server::GenerationStatus>& generat
   return table.Text();
 }
 
+// "days through 2001-02-03T00:00:00Z, version 3; 2 dirty: 2001-01-05 2001-01-06".
+std::string BatchText(const std::optional<server::BatchStatus>& batch) {
+  if (!batch) return "";
+  std::string text = "nothing is computed yet";
+  if (batch->from && batch->through) {
+    text = Count(batch->partitions) + " partitions of a " + batch->every + ", " + batch->from->ToString() +
+           " through " + batch->through->ToString() + ", version " + std::to_string(batch->version);
+  }
+  if (batch->behind_a_hole > 0) text += "; " + Count(batch->behind_a_hole) + " more behind a hole";
+  std::string lines = Line("batch layer", text);
+  if (!batch->dirty.empty()) {
+    std::string names;
+    for (std::size_t i = 0; i < std::min(batch->dirty.size(), kDirtyShown); ++i) names += " " + batch->dirty[i];
+    if (batch->dirty.size() > kDirtyShown) names += " ...";
+    lines += Line("dirty", Count(static_cast<std::int64_t>(batch->dirty.size())) + " to be computed again:" + names);
+  }
+  if (batch->unchecked > 0) lines += Line("", Count(batch->unchecked) + " records have landed since it was looked");
+  if (batch->complete_at) {
+    lines += Line("", "all that has landed is in it when event time is " + batch->complete_at->ToString() +
+                          (batch->left ? ", in " + Span(*batch->left) : std::string()));
+  }
+  return lines;
+}
+
 }  // namespace
 
 std::string StatusText(const server::ServerStatus& status) {
@@ -202,8 +227,8 @@ std::string StatusText(const server::ServerStatus& status) {
     return Line("process", "`" + status.program + " run` (pid " + std::to_string(status.pid) + ") is starting");
   }
   const RunStatus& run = *status.run;
-  return HeadText(status, run) + CheckpointText(run.checkpoint) + GenerationsText(status.generations) +
-         SourcesText(run) + StepsText(run) + ResultsText(run);
+  return HeadText(status, run) + CheckpointText(run.checkpoint) + BatchText(status.batch) +
+         GenerationsText(status.generations) + SourcesText(run) + StepsText(run) + ResultsText(run);
 }
 
 std::string StatusText(const DirectoryStatus& status) {
@@ -219,7 +244,7 @@ std::string StatusText(const DirectoryStatus& status) {
                                    Span(checkpoint.duration) + ", " + Bytes(checkpoint.bytes));
     if (checkpoint.watermark) text += Line("watermark", WatermarkText(*checkpoint.watermark));
   }
-  const std::string generations = GenerationsText(status.generations);
+  const std::string generations = BatchText(status.batch) + GenerationsText(status.generations);
   if (status.generation == 0) return text + Line("results", "none: no run has come to its end yet") + generations;
   text += Line("results", "generation " + std::to_string(status.generation) + " of a " + status.mode + " run" +
                               (status.written_at ? ", " + status.written_at->ToString() : std::string()));

@@ -31,6 +31,7 @@ struct DirectoryStatus {
   std::optional<RunningGeneration> resumable = {};  // that the next run with checkpoints goes on with
   std::optional<StoredCheckpoint> checkpoint = {};  // of it, or else of the generation of the results
   std::vector<server::GenerationStatus> generations = {};
+  std::optional<server::BatchStatus> batch = {};
 };
 
 /// Lines of text, the last one ended.

@@ -205,8 +205,10 @@ HttpResponse Server::Impl::Answer(const HttpRequest& request) const {
   }
   if (request.path == "/v1/status") {
     ServerStatus status = CurrentStatus();
-    if (options.generations && QueryValue(request, "generations", "") != "no") {
-      status.generations = options.generations(status.run ? &*status.run : nullptr);
+    if (QueryValue(request, "generations", "") != "no") {
+      const RunStatus* own = status.run ? &*status.run : nullptr;
+      if (options.generations) status.generations = options.generations(own);
+      if (options.batch) status.batch = options.batch(own);
     }
     return {.status = 200, .body = json::Write(status) + "\n", .headers = {}};
   }

@@ -90,6 +90,22 @@ struct GenerationStatus {
   std::string part = {};                    // of a replay of a part: which
 };
 
+/// The batch layer of a Lambda topology.
+struct BatchStatus {
+  std::string every = {};                    // "day" or "hour": the size of a partition
+  std::uint64_t version = 0;                 // 0: nothing is computed yet
+  std::optional<Timestamp> written_at = {};  // of it
+  std::int64_t partitions = 0;
+  std::optional<Timestamp> from = {};     // it answers for the windows that end after this time ...
+  std::optional<Timestamp> through = {};  // ... and at this time at the latest
+  std::int64_t behind_a_hole = 0;         // partitions that are computed, and not used since one before them is missing
+  std::vector<std::string> dirty = {};    // to be computed again for what has landed since, as far as is known
+  std::int64_t unchecked = 0;             // records that have landed since and were not looked at yet
+  /// All that has landed is in the batch layer when event time has come so far; nothing: it is, or time has no end yet.
+  std::optional<Timestamp> complete_at = {};
+  std::optional<Duration> left = {};  // of event time, until then
+};
+
 /// What /v1/status tells.
 struct ServerStatus {
   std::string program = {};
@@ -101,6 +117,7 @@ struct ServerStatus {
   Timestamp now = {};
   std::optional<RunStatus> run = {};               // empty until the run has begun
   std::vector<GenerationStatus> generations = {};  // of the data directory, unless generations=no was asked
+  std::optional<BatchStatus> batch = {};           // of the same, likewise
 };
 
 /// The content of DIR/server.json, for who looks for the server. A process that was killed leaves it behind.
@@ -127,6 +144,8 @@ struct ServerOptions {
   /// The generations of the data directory, given what this process runs, if it does. Called on several threads at
   /// once.
   std::function<std::vector<GenerationStatus>(const RunStatus*)> generations = nullptr;
+  /// The batch layer of the data directory, likewise.
+  std::function<std::optional<BatchStatus>(const RunStatus*)> batch = nullptr;
   /// The ledger of what this process has committed; null as long as there is none. Called on several threads at once.
   std::function<std::shared_ptr<const Ledger>()> ledger = nullptr;
   /// By path. What they give is the answer's text.

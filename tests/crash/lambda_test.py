@@ -84,6 +84,41 @@ class LambdaTest(unittest.TestCase):
         self.assertIn("there is nothing to compute", self.scenario.finish(self.scenario.recompute()))
         self.assertIn("there is nothing to compute", self.scenario.finish(self.scenario.recompute("--dirty")))
 
+    def status(self):
+        told = self.scenario.finish(self.scenario.command("status", "--topology=lambda", "--format=json"))
+        return json.loads(next(line for line in told.splitlines() if line.startswith("{"))).get("batch")
+
+    def test_the_status_says_what_the_batch_layer_lacks(self):
+        run = self.scenario.start(self.scenario.run_lambda())
+        self.scenario.finish(self.scenario.publish("--rate=30000", "--sync=os"))  # not closed: the last day has no end
+        until = time.monotonic() + 60
+        while (self.status() or {}).get("through") != "2001-01-04T00:00:00Z":
+            self.assertLess(time.monotonic(), until, self.status())
+            time.sleep(0.2)
+        told = self.status()
+        self.assertEqual((told["every"], told["partitions"], told["from"]), ("day", 3, "2001-01-01T00:00:00Z"))
+        self.assertEqual(told["complete_at"], "2001-01-05T00:00:00Z")
+        # What has landed since the days were looked at.
+        records = sum(record.data is not None for record in self.scenario.log())
+        manifest = self.scenario.manifest()
+        checked = sum(manifest["partitions"][0]["checked"])
+        self.assertEqual(told["unchecked"], records - checked)
+        self.assertEqual(told["dirty"], [])
+        said = self.scenario.finish(self.scenario.command("status", "--topology=lambda"))
+        self.assertIn("3 partitions of a day, 2001-01-01T00:00:00Z through 2001-01-04T00:00:00Z", said)
+        self.assertIn("all that has landed is in it when event time is 2001-01-05T00:00:00Z, in ", said)
+        # A day that late flights have made dirty while nothing could compute it.
+        kill(run)
+        folder = self.scenario.data / "batch/manifest.json"
+        manifest["partitions"][1]["is_dirty"] = True
+        folder.write_text(json.dumps(manifest), encoding="utf-8")
+        self.assertEqual(self.status()["dirty"], ["2001-01-02"])
+        self.assertIn("1 to be computed again: 2001-01-02",
+                      self.scenario.finish(self.scenario.command("status", "--topology=lambda")))
+        said = self.scenario.finish(self.scenario.recompute("--dirty"))
+        self.assertIn("2001-01-02: version", said)
+        self.assertEqual((self.status()["dirty"], self.status()["unchecked"]), ([], 0))
+
     def test_what_was_read_then_can_be_read_again(self):
         self.run_all()
         before = self.scenario.sources()
