@@ -1,15 +1,9 @@
 #include "cli/batch_schedule.h"
 
 #include <signal.h>
-#include <spawn.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -21,6 +15,7 @@
 #include "batch/partitioning.h"
 #include "cli/batch_layer.h"
 #include "cli/checkpoint_cut.h"
+#include "cli/child_process.h"
 
 namespace millrace::cli {
 
@@ -48,36 +43,16 @@ StatusOr<std::optional<Timestamp>> DueEnd(const Invocation& invocation, const ba
 }  // namespace
 
 Status RunRecompute(const Invocation& invocation, const std::atomic<bool>& stop) {
-  std::vector<std::string> arguments = {invocation.program, "recompute"};
-  bool is_verb_seen = false;
-  for (const std::string& given : invocation.given) {
-    if (!is_verb_seen && given == invocation.verb) {
-      is_verb_seen = true;
-    } else {
-      arguments.push_back(given);
-    }
-  }
-  std::vector<char*> pointers;
-  for (std::string& argument : arguments) pointers.push_back(argument.data());
-  pointers.push_back(nullptr);
-  pid_t child = 0;
-  const int error = ::posix_spawn(&child, "/proc/self/exe", nullptr, nullptr, pointers.data(), environ);
-  if (error != 0) return UnavailableError(std::string("recompute cannot be started: ") + std::strerror(error));
-  (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(child), kNice);
+  MILLRACE_ASSIGN_OR_RETURN(ChildProcess child,
+                            ChildProcess::Start(invocation.program, ArgumentsFor(invocation, {"recompute"})));
+  child.SetNice(kNice);
   bool is_told = false;
   while (true) {
-    int status = 0;
-    const pid_t ended = ::waitpid(child, &status, WNOHANG);
-    if (ended < 0 && errno != EINTR) return UnavailableError(std::string("recompute is lost: ") + std::strerror(errno));
-    if (ended == child) {
-      if (is_told) return CancelledError("recompute was stopped");
-      if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return OkStatus();
-      return UnknownError("recompute has failed");
-    }
-    if (stop.load() && !is_told) {
-      is_told = true;
-      ::kill(child, SIGTERM);
-    }
+    MILLRACE_ASSIGN_OR_RETURN(const std::optional<ChildEnd> end, child.Poll());
+    if (end && is_told) return CancelledError("recompute was stopped");
+    if (end) return end->code == 0 ? OkStatus() : UnknownError("recompute has failed");
+    if (stop.load() && !is_told) child.Signal(SIGTERM);
+    is_told = is_told || stop.load();
     std::this_thread::sleep_for(kLookPause);
   }
 }

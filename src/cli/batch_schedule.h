@@ -1,8 +1,6 @@
 // Has the batch layer compute what is due, beside a run: in a process of its own that gives way to the run.
 #pragma once
 
-#include <sys/types.h>
-
 #include <atomic>
 #include <functional>
 #include <memory>

@@ -31,6 +31,7 @@ constexpr std::string_view kPublish = "publish";
 constexpr std::string_view kReplay = "replay";
 constexpr std::string_view kGenerations = "generations";
 constexpr std::string_view kRecompute = "recompute";
+constexpr std::string_view kCompare = "compare";
 constexpr std::array kVerbs = {
     VerbHelp{"run", "--data_dir=DIR", "run the pipeline; its views take the place of those of the run before"},
     VerbHelp{"status", "--data_dir=DIR", "print what a run does, and what holds its windows open"},
@@ -56,6 +57,8 @@ constexpr std::array kVerbs = {
              "print, compare, exchange or remove the results of runs and replays"},
     VerbHelp{kRecompute, "[--from= --to= | --dirty] --data_dir=DIR",
              "compute whole partitions of the batch layer from the archive and the log, and make them current"},
+    VerbHelp{kCompare, "FILE --data_dir=DIR",
+             "publish a file into Kappa and into Lambda, and print what each costs and how soon it is sure"},
     VerbHelp{"describe", "", "print the pipeline: steps, windows, coders, state, views"},
 };
 
@@ -67,7 +70,7 @@ std::string HelpText(const std::string& program, const Job& job, const OptionPar
   for (const VerbHelp& verb : kVerbs) {
     if (verb.name == kPublish && job.publishing() == nullptr) continue;
     if ((verb.name == kReplay || verb.name == kGenerations) && job.topology() == nullptr) continue;
-    if (verb.name == kRecompute && !HasBatchLayer(job)) continue;
+    if ((verb.name == kRecompute || verb.name == kCompare) && !HasBatchLayer(job)) continue;
     const char* lead = &verb == kVerbs.data() ? "usage: " : "       ";
     text += lead + program + " " + std::string(verb.name) + (verb.arguments.empty() ? "" : " ");
     text += std::string(verb.arguments) + "\n         " + std::string(verb.text) + "\n";
@@ -140,6 +143,13 @@ StatusOr<int> Dispatch(cli::Invocation& invocation, const Job& job) {
   if (invocation.verb == "sql") {
     MILLRACE_ASSIGN_OR_RETURN(const cli::MergedViews merged, cli::MergedViews::Of(invocation, pipeline));
     return cli::SqlVerb(invocation, merged);
+  }
+  if (invocation.verb == kCompare) {
+    if (!HasBatchLayer(job) || job.publishing() == nullptr) {
+      return cli::UsageError(
+          "compare is for a program that publishes and has the jobs kappa and lambda; say --topology=lambda");
+    }
+    return cli::CompareVerb(invocation, pipeline);
   }
   if (invocation.verb == "query") return cli::QueryVerb(invocation, pipeline);
   if (invocation.verb == "export") return cli::ExportVerb(invocation, pipeline);

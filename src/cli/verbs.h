@@ -155,6 +155,7 @@ StatusOr<int> StopVerb(const Invocation& invocation);
 StatusOr<int> DrainVerb(const Invocation& invocation);
 StatusOr<int> ReplayVerb(const Invocation& invocation, Pipeline& pipeline);
 StatusOr<int> RecomputeVerb(const Invocation& invocation, BuildWithOptions build);
+StatusOr<int> CompareVerb(const Invocation& invocation, const Pipeline& pipeline);
 StatusOr<int> GenerationsVerb(const Invocation& invocation, const Pipeline& pipeline);
 StatusOr<int> PublishVerb(const Invocation& invocation, const Publishing& publishing);
 StatusOr<int> ServeVerb(const Invocation& invocation);
