@@ -11,7 +11,9 @@ export MILLRACE_TEST_SEED ?= $(shell tools/test_seed)
 export MILLRACE_TEST_LEVEL ?= short
 
 JOBS ?= $(shell nproc)
-CTEST := ctest -j $(JOBS)
+# Tests that start programs wait as often as they work.
+TEST_JOBS ?= $(shell echo $$(($(JOBS) * 3 / 2)))
+CTEST := ctest -j $(TEST_JOBS)
 
 # `make test` compiles every third of the texts that must not compile; which ones, the seed says. (An excluded label
 # beside a preset that excludes some itself would do nothing.)

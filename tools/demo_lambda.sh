@@ -54,6 +54,9 @@ sql "
          sum(flights) AS flights, (SELECT sum(flights) FROM warehouse.hourly_delays) AS flights_of_the_speed_layer_alone
   FROM hourly_delays GROUP BY _source"
 
+say "The agreement certificate: batch and speed have the same cells, but for those that late flights belong to"
+"$flights" reconcile --data_dir="$live" --airports="$data/airports.csv"
+
 say "The same, read as it was when the first days were computed"
 sql "SELECT _source, count(*) AS cells FROM hourly_delays GROUP BY ALL ORDER BY ALL" --as_of=1
 

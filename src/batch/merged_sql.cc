@@ -1,5 +1,6 @@
 #include "batch/merged_sql.h"
 
+#include "base/status_macros.h"
 #include "columnar/database.h"
 #include "io/duckdb/view_sql.h"
 
@@ -15,17 +16,40 @@ std::string Columns(const columnar::ViewColumns& columns) {
   return sql;
 }
 
-}  // namespace
-
-std::string MergedSql(const std::string& view, const columnar::ViewColumns& columns, const std::string& folder,
-                      const Snapshot& snapshot) {
-  const std::string names = Columns(columns);
+std::string FilesOf(const std::string& view, const std::string& folder, const Snapshot& snapshot) {
   std::string files;
   for (const Snapshot::Entry& entry : snapshot.entries) {
     const ViewFile* file = entry.version->Find(view);
     if (file == nullptr || file->path.empty()) continue;
     files += (files.empty() ? "" : ", ") + columnar::QuoteLiteral(folder + "/" + file->path);
   }
+  return files;
+}
+
+}  // namespace
+
+StatusOr<std::string> SnapshotSql(const std::string& view, const columnar::ViewColumns& columns,
+                                  const std::string& folder, const Snapshot& snapshot, const std::string& condition) {
+  const std::string files = FilesOf(view, folder, snapshot);
+  if (!files.empty()) {
+    return "SELECT * FROM read_parquet([" + files + "], hive_partitioning = false) WHERE " + condition;
+  }
+  std::string nothing;
+  const auto add = [&](const columnar::ViewColumn& column) -> Status {
+    MILLRACE_ASSIGN_OR_RETURN(const std::string type, columnar::SqlType(*column.type));
+    nothing += "CAST(NULL AS " + type + ") AS " + columnar::QuoteIdentifier(column.name) + ", ";
+    return OkStatus();
+  };
+  for (const columnar::ViewColumn& column : columns.key) MILLRACE_RETURN_IF_ERROR(add(column));
+  nothing += "CAST(NULL AS TIMESTAMP) AS window_start, CAST(NULL AS TIMESTAMP) AS window_end, ";
+  for (const columnar::ViewColumn& column : columns.value) MILLRACE_RETURN_IF_ERROR(add(column));
+  return "SELECT " + nothing + "CAST(NULL AS UBIGINT) AS _version WHERE false";
+}
+
+std::string MergedSql(const std::string& view, const columnar::ViewColumns& columns, const std::string& folder,
+                      const Snapshot& snapshot) {
+  const std::string names = Columns(columns);
+  const std::string files = FilesOf(view, folder, snapshot);
   std::string is_speed = "true";
   if (!snapshot.empty()) {
     is_speed = "(window_end <= " + columnar::SqlTimestamp(snapshot.range.from) + " OR window_end > " +

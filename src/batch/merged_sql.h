@@ -8,6 +8,11 @@
 
 namespace millrace::batch {
 
+/// Selects the cells of a view in a snapshot's files in `folder`, with `_version`; a relation of those columns without
+/// rows where there is no file. `condition` is SQL on the window.
+StatusOr<std::string> SnapshotSql(const std::string& view, const columnar::ViewColumns& columns,
+                                  const std::string& folder, const Snapshot& snapshot, const std::string& condition);
+
 /// Selects the key, window and value columns of the view and
 ///
 ///   _source    'batch' or 'speed'

@@ -186,53 +186,55 @@ std::vector<batch::TimeRange> BatchLayer::Needed(const std::vector<batch::TimeRa
   return RangesOf(needed, partitioning_.every());
 }
 
-StatusOr<std::vector<batch::TimeRange>> BatchLayer::FindDirty(const log::Cut& end) {
-  const batch::Manifest& manifest = store_.manifest();
-  if (manifest.partitions.empty()) return std::vector<batch::TimeRange>();
+StatusOr<DirtyPartitions> ScanForDirty(const Invocation& invocation, const std::vector<batch::ViewGeometry>& geometries,
+                                       const batch::Partitioning& partitioning, const batch::Manifest& manifest,
+                                       const log::Cut& end) {
+  DirtyPartitions found;
+  if (manifest.partitions.empty()) return found;
   log::Cut from = end;
   for (const batch::Partition& partition : manifest.partitions) {
     if (partition.checked.size() != end.size()) {
       return FailedPreconditionError("the batch layer was computed from another topic than " +
-                                     invocation_->pipeline.topic + " is now; remove " +
-                                     BatchFolder(invocation_->pipeline.data_dir));
+                                     invocation.pipeline.topic + " is now; remove " +
+                                     BatchFolder(invocation.pipeline.data_dir));
     }
+    if (partition.is_dirty) found.dirty.insert(partition.from);
     for (std::size_t p = 0; p < end.size(); ++p) from[p] = std::min(from[p], partition.checked[p]);
   }
   const Timestamp through = manifest.partitions.back().to;
-  std::set<Timestamp> missing;  // partitions before the last one that are not there
-  std::set<Timestamp> dirty;
   bool is_too_far = false;
   MILLRACE_RETURN_IF_ERROR(ForEachEventTime(
-      *invocation_, from, end, [&](std::int32_t log_partition, std::int64_t offset, Timestamp event_time) {
-        for (const batch::ViewGeometry& geometry : geometries_) {
+      invocation, from, end, [&](std::int32_t log_partition, std::int64_t offset, Timestamp event_time) {
+        for (const batch::ViewGeometry& geometry : geometries) {
           const batch::TimeRange last = geometry.LastTimestampsOf(event_time);
-          for (Timestamp at = partitioning_.BeginOf(last.from); at <= last.to && at < through;
-               at += partitioning_.every()) {
+          for (Timestamp at = partitioning.BeginOf(last.from); at <= last.to && at < through && !is_too_far;
+               at += partitioning.every()) {
             const batch::Partition* partition = manifest.Find(at);
             if (partition == nullptr) {
-              missing.insert(at);
+              found.missing.insert(at);
             } else if (offset >= partition->checked[static_cast<std::size_t>(log_partition)]) {
-              dirty.insert(at);
+              found.dirty.insert(at);
             }
           }
         }
-        is_too_far = is_too_far || static_cast<std::int64_t>(missing.size()) > kPartitionsMax;
+        is_too_far = static_cast<std::int64_t>(found.missing.size()) > kPartitionsMax;
       }));
-  if (is_too_far) {
-    return ResourceExhaustedError("late records make more than " + GroupedDigits(kPartitionsMax) +
-                                  " partitions necessary; recompute those that are wanted by --from and --to");
-  }
+  if (!is_too_far) return found;
+  return ResourceExhaustedError("late records make more than " + GroupedDigits(kPartitionsMax) +
+                                " partitions necessary; recompute those that are wanted by --from and --to");
+}
+
+StatusOr<std::vector<batch::TimeRange>> BatchLayer::FindDirty(const log::Cut& end) {
+  MILLRACE_ASSIGN_OR_RETURN(DirtyPartitions found,
+                            ScanForDirty(*invocation_, geometries_, partitioning_, store_.manifest(), end));
   MILLRACE_RETURN_IF_ERROR(store_.Note([&](batch::Manifest& next) {
     for (batch::Partition& partition : next.partitions) {
       partition.checked = end;
-      partition.is_dirty = partition.is_dirty || dirty.contains(partition.from);
+      partition.is_dirty = found.dirty.contains(partition.from);
     }
   }));
-  for (const batch::Partition& partition : manifest.partitions) {
-    if (partition.is_dirty) dirty.insert(partition.from);
-  }
-  dirty.insert(missing.begin(), missing.end());
-  return RangesOf(dirty, partitioning_.every());
+  found.dirty.merge(found.missing);
+  return RangesOf(found.dirty, partitioning_.every());
 }
 
 StatusOr<Recomputed> BatchLayer::Recompute(const batch::TimeRange& range, const log::Cut& cut,

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,17 @@ struct TopicExtent {
   std::optional<Timestamp> greatest_event_time;
 };
 StatusOr<TopicExtent> ExtentOfTopic(const Invocation& invocation);
+
+/// Partitions that are not as all records of the topic make them, by their beginnings.
+struct DirtyPartitions {
+  std::set<Timestamp> dirty;    // records have come since they were computed
+  std::set<Timestamp> missing;  // before the last one; late records belong to them
+};
+
+/// Looks at the records up to `end` that were not looked at yet. Changes nothing.
+StatusOr<DirtyPartitions> ScanForDirty(const Invocation& invocation, const std::vector<batch::ViewGeometry>& geometries,
+                                       const batch::Partitioning& partitioning, const batch::Manifest& manifest,
+                                       const log::Cut& end);
 
 /// What a recompute has done.
 struct Recomputed {

@@ -70,6 +70,11 @@ StatusOr<std::int64_t> WriteUnordered(columnar::Connection& connection, const st
   return CopyToParquet(connection, "FROM " + columnar::QuoteIdentifier(name), "snappy", path);
 }
 
+StatusOr<std::int64_t> WriteStatement(columnar::Connection& connection, const std::string& statement,
+                                      const std::string& path) {
+  return CopyToParquet(connection, statement, "snappy", path);
+}
+
 StatusOr<int> ExportVerb(const Invocation& invocation, const Pipeline& pipeline) {
   if (invocation.arguments.size() != 2)
     return UsageError("usage: " + invocation.program + " export VIEW OUT.parquet --data_dir=DIR");

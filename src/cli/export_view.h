@@ -18,4 +18,8 @@ StatusOr<std::int64_t> WriteParquet(columnar::Connection& connection, const View
 StatusOr<std::int64_t> WriteUnordered(columnar::Connection& connection, const std::string& name,
                                       const std::string& path);
 
+/// The same of what a SELECT gives, as it comes.
+StatusOr<std::int64_t> WriteStatement(columnar::Connection& connection, const std::string& statement,
+                                      const std::string& path);
+
 }  // namespace millrace::cli

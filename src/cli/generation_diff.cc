@@ -16,6 +16,7 @@
 #include "base/file_system.h"
 #include "base/status_macros.h"
 #include "cli/generation_reader.h"
+#include "cli/late_cells.h"
 #include "cli/row_writer.h"
 #include "cli/run_results.h"
 #include "cli/sql_rows.h"
@@ -34,41 +35,6 @@ constexpr auto kEndingPause = std::chrono::milliseconds(50);
 
 using columnar::QuoteIdentifier;
 using columnar::QuoteLiteral;
-
-// The step whose late elements a view misses, and what is needed of it.
-struct ViewSource {
-  std::vector<std::string> steps;  // that drop what is late, and feed the view
-  bool has_key = false;            // their elements have the view's key
-  Duration allowed_lateness{0};
-};
-
-ViewSource SourceOf(const Pipeline& pipeline, const std::string& view_name) {
-  const detail::Graph& graph = pipeline.graph();
-  ViewSource source;
-  const Type* view_key = nullptr;
-  std::vector<int> open;
-  for (const detail::Transform& transform : graph.transforms()) {
-    const auto* view = std::get_if<detail::ViewPayload>(&transform.payload);
-    if (view == nullptr || view->name != view_name) continue;
-    view_key = view->key_type;
-    open = transform.inputs;
-    source.allowed_lateness = graph.pcollection(open.at(0)).windowing.allowed_lateness;
-  }
-  source.has_key = view_key != nullptr;
-  while (!open.empty()) {
-    const int producer = graph.pcollection(open.back()).producer;
-    open.pop_back();
-    if (producer < 0) continue;
-    const detail::Transform& transform = graph.transform(producer);
-    open.insert(open.end(), transform.inputs.begin(), transform.inputs.end());
-    if (!std::holds_alternative<detail::CombinePayload>(transform.payload)) continue;
-    source.steps.push_back(transform.label);
-    const Type* element = graph.pcollection(transform.inputs.at(0)).type->type;
-    const bool is_kv = element != nullptr && element->is_kv;
-    source.has_key = source.has_key && is_kv && element->schema->fields().at(0).type == view_key;
-  }
-  return source;
-}
 
 // The statements of an SQL text: parts between semicolons that are neither in a text, a name or a comment.
 std::vector<std::string> Statements(const std::string& text) {
@@ -102,41 +68,6 @@ std::vector<std::string> Statements(const std::string& text) {
   }
   if (!has_code) statements.pop_back();
   return statements;
-}
-
-std::string InList(const std::vector<std::string>& texts) {
-  std::string list;
-  for (const std::string& text : texts) list += (list.empty() ? "" : ", ") + QuoteLiteral(text);
-  return list.empty() ? "''" : list;
-}
-
-// The name of each key column of a view, quoted, and what gives it from a late element as JSON.
-struct KeyColumn {
-  std::string name;
-  std::string from_late;
-};
-
-std::vector<KeyColumn> KeyColumnsOf(const columnar::ViewColumns& columns, bool is_struct, bool has_key) {
-  std::vector<KeyColumn> keys;
-  for (const columnar::ViewColumn& column : columns.key) {
-    const std::string path = is_struct ? "$.key.\"" + column.name + "\"" : "$.key";
-    keys.push_back({.name = QuoteIdentifier(column.name),
-                    .from_late = has_key ? "json_extract_string(element, " + QuoteLiteral(path) + ")" : "NULL"});
-  }
-  return keys;
-}
-
-std::string SameKey(const std::vector<KeyColumn>& keys, const std::string& a, const std::string& b) {
-  std::string text;
-  for (const KeyColumn& key : keys) {
-    text += (text.empty() ? "" : " AND ") + a + "." + key.name + " IS NOT DISTINCT FROM " + b + "." + key.name;
-  }
-  return text;
-}
-
-std::string SameWindow(const std::string& a, const std::string& b) {
-  return a + ".window_start IS NOT DISTINCT FROM " + b + ".window_start AND " + a +
-         ".window_end IS NOT DISTINCT FROM " + b + ".window_end";
 }
 
 // A process that comes to its end while it is asked, as all do when their topic is closed, leaves files to be read.
@@ -246,20 +177,18 @@ StatusOr<GenerationDiff> GenerationDiff::Compare(const Invocation& invocation, c
 Status GenerationDiff::CompareView(const ViewDescriptor& view, const Pipeline& pipeline, Timestamp watermark,
                                    const EventTimeRange& range) {
   MILLRACE_ASSIGN_OR_RETURN(const columnar::ViewColumns columns, columnar::ColumnsOfView(view));
-  const ViewSource source = SourceOf(pipeline, view.name);
-  const std::vector<KeyColumn> keys = KeyColumnsOf(columns, view.key->kind == FieldKind::kStruct, source.has_key);
+  const LateSource source = LateSourceOf(pipeline, view.name);
+  const std::vector<LateKey> keys = LateKeysOf(columns, view, source);
   const std::string name = QuoteIdentifier(view.name);
   for (const std::string generation : {"old", "new"}) {
     MILLRACE_RETURN_IF_ERROR(
         connection_->Execute("CREATE VIEW " + generation + "." + name + " AS SELECT * FROM read_parquet(" +
                              QuoteLiteral(folder_ + "/" + generation + "/" + view.name + ".parquet") + ")"));
   }
-  std::string late_keys;
   std::string coalesced;
   std::string values;
   std::string same_values;
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    late_keys += keys[i].from_late + " AS " + keys[i].name + ", ";
     coalesced +=
         "CASE WHEN o.there THEN o." + keys[i].name + " ELSE n." + keys[i].name + " END AS " + keys[i].name + ", ";
   }
@@ -269,12 +198,10 @@ Status GenerationDiff::CompareView(const ViewDescriptor& view, const Pipeline& p
               QuoteIdentifier("new_" + column.name);
     same_values += " AND o." + quoted + " IS NOT DISTINCT FROM n." + quoted;
   }
-  MILLRACE_RETURN_IF_ERROR(connection_->Execute("CREATE TABLE late." + name + " AS SELECT DISTINCT " + late_keys +
-                                                "window_start, window_end FROM read_parquet([" +
-                                                QuoteLiteral(folder_ + "/old/" + kDeadLettersTable + ".parquet") +
-                                                ", " +
-                                                QuoteLiteral(folder_ + "/new/" + kDeadLettersTable + ".parquet") +
-                                                "]) WHERE name = 'late' AND step IN (" + InList(source.steps) + ")"));
+  const std::string letters = "read_parquet([" + QuoteLiteral(folder_ + "/old/" + kDeadLettersTable + ".parquet") +
+                              ", " + QuoteLiteral(folder_ + "/new/" + kDeadLettersTable + ".parquet") + "])";
+  MILLRACE_RETURN_IF_ERROR(
+      connection_->Execute("CREATE TABLE late." + name + " AS " + LateCellsSql(source, keys, letters)));
   std::string wanted = "true";
   if (watermark < Timestamp::Max()) {
     const Timestamp until = watermark == Timestamp::Min() ? watermark : watermark - source.allowed_lateness;
@@ -285,24 +212,15 @@ Status GenerationDiff::CompareView(const ViewDescriptor& view, const Pipeline& p
   const auto side = [&](const std::string& generation) {
     return "(SELECT *, true AS there FROM " + generation + "." + name + " WHERE " + wanted + ")";
   };
-  // Without the key of what was late, the whole window counts as late.
-  std::string late_key = "true";
-  if (source.has_key) {
-    late_key.clear();
-    for (const KeyColumn& key : keys) {
-      late_key += (late_key.empty() ? "" : " AND ") +
-                  ("CAST(c." + key.name + " AS VARCHAR) IS NOT DISTINCT FROM l." + key.name);
-    }
-  }
   MILLRACE_RETURN_IF_ERROR(connection_->Execute(
-      "CREATE TABLE diff._" + view.name + " AS SELECT *, EXISTS (SELECT 1 FROM late." + name + " AS l WHERE " +
-      SameWindow("l", "c") + " AND " + late_key + ") AS is_late FROM (SELECT " + coalesced +
+      "CREATE TABLE diff._" + view.name + " AS SELECT *, " + "EXISTS (SELECT 1 FROM late." + name + " AS l WHERE " +
+      SameLateSql(source, keys, "l", "c") + ")" + " AS is_late FROM (SELECT " + coalesced +
       "CASE WHEN o.there THEN o.window_start ELSE n.window_start END AS window_start, "
       "CASE WHEN o.there THEN o.window_end ELSE n.window_end END AS window_end, "
       "CASE WHEN n.there IS NULL THEN 'missing' WHEN o.there IS NULL THEN 'extra' WHEN true" +
       same_values + " THEN 'equal' ELSE 'mismatch' END AS kind" + values + " FROM " + side("old") +
-      " AS o FULL OUTER JOIN " + side("new") + " AS n ON " + SameKey(keys, "o", "n") + " AND " + SameWindow("o", "n") +
-      ") AS c"));
+      " AS o FULL OUTER JOIN " + side("new") + " AS n ON " + SameKeySql(keys, "o", "n") + " AND " +
+      SameWindowSql("o", "n") + ") AS c"));
   MILLRACE_RETURN_IF_ERROR(connection_->Execute("CREATE VIEW diff." + name +
                                                 " AS SELECT * EXCLUDE (is_late) FROM diff._" + view.name +
                                                 " WHERE kind <> 'equal' AND NOT is_late"));

@@ -47,11 +47,10 @@ StatusOr<GenerationReader> GenerationReader::Open(const Invocation& invocation, 
   return reader;
 }
 
-StatusOr<std::string> GenerationReader::Ask(const std::string& path, const std::string& view,
-                                            const std::string& body) const {
-  const std::optional<server::HttpResponse> response = AskGeneration(
-      invocation_->pipeline.data_dir, generation_,
-      {.method = "POST", .path = path, .query = {{"view", view}, {"format", "csv"}, {"order", "none"}}, .body = body});
+StatusOr<std::string> GenerationReader::Ask(server::HttpRequest request) const {
+  request.method = "POST";
+  const std::optional<server::HttpResponse> response =
+      AskGeneration(invocation_->pipeline.data_dir, generation_, std::move(request));
   if (!response) {
     return UnavailableError("the process that runs generation " + std::to_string(generation_) + " has gone; try again");
   }
@@ -64,7 +63,8 @@ StatusOr<std::uint64_t> GenerationReader::CommittedEpoch() const {
     MILLRACE_ASSIGN_OR_RETURN(const std::int64_t epoch, connection_->QueryInt64(kLastEpochSql));
     return static_cast<std::uint64_t>(epoch);
   }
-  MILLRACE_ASSIGN_OR_RETURN(const std::string rows, Ask("/v1/sql", "", kLastEpochSql));
+  MILLRACE_ASSIGN_OR_RETURN(const std::string rows,
+                            Ask({.path = "/v1/sql", .query = {{"format", "csv"}}, .body = kLastEpochSql}));
   const std::size_t line = rows.find('\n');
   if (line == std::string::npos || line + 1 >= rows.size()) return InternalError("no epoch in the answer: " + rows);
   return std::stoull(rows.substr(line + 1));
@@ -117,7 +117,12 @@ StatusOr<CommittedThrough> GenerationReader::AwaitCommitted() const {
 
 Status GenerationReader::Export(const std::string& name, const std::string& path) const {
   if (connection_) return WriteUnordered(*connection_, name, path).status();
-  return Ask("/v1/export", name, path).status();
+  return Ask({.path = "/v1/export", .query = {{"view", name}, {"order", "none"}}, .body = path}).status();
+}
+
+Status GenerationReader::ExportRows(const std::string& statement, const std::string& path) const {
+  if (connection_) return WriteStatement(*connection_, statement, path).status();
+  return Ask({.path = "/v1/export", .query = {{"path", path}}, .body = statement}).status();
 }
 
 }  // namespace millrace::cli

@@ -10,6 +10,7 @@
 #include "columnar/database.h"
 #include "log/topic.h"
 #include "millrace/core/status.h"
+#include "server/http_message.h"
 #include "storage/checkpoint.h"
 
 namespace millrace::cli {
@@ -35,13 +36,15 @@ class GenerationReader {
   StatusOr<std::int64_t> AwaitRead(const log::Cut& end) const;
   /// Writes a view or the table of dead letters to a Parquet file, in any order.
   Status Export(const std::string& name, const std::string& path) const;
+  /// The same of what a SELECT over its warehouse gives.
+  Status ExportRows(const std::string& statement, const std::string& path) const;
 
  private:
   GenerationReader(const Invocation& invocation, std::uint64_t generation)
       : invocation_(&invocation), generation_(generation) {}
   StatusOr<std::optional<storage::CheckpointManifest>> LatestCheckpoint() const;
   StatusOr<std::uint64_t> CommittedEpoch() const;
-  StatusOr<std::string> Ask(const std::string& path, const std::string& view, const std::string& body) const;
+  StatusOr<std::string> Ask(server::HttpRequest request) const;
 
   const Invocation* invocation_;
   std::uint64_t generation_;

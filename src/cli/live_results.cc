@@ -24,6 +24,12 @@ constexpr auto kInterruptInterval = std::chrono::milliseconds(50);
 
 Status Expired() { return DeadlineExceededError("the statement was stopped after five minutes"); }
 
+Status CheckReads(columnar::Connection& connection, const std::string& statement) {
+  MILLRACE_ASSIGN_OR_RETURN(const columnar::Statement prepared, connection.Prepare(statement));
+  if (prepared.only_reads()) return OkStatus();
+  return FailedPreconditionError("while the run goes on, SQL may only read: give a SELECT");
+}
+
 // Keeps a text up to a limit; then the stream fails.
 class BoundedText final : public std::streambuf {
  public:
@@ -118,12 +124,7 @@ StatusOr<std::string> LiveResults::Sql(const server::SqlRequest& request, std::s
   if (const Status created = merged_.Create(connection, request.as_of); !created.ok()) {
     return Status(created.code(), MessageOf(created));
   }
-  {
-    MILLRACE_ASSIGN_OR_RETURN(const columnar::Statement prepared, connection.Prepare(request.statement));
-    if (!prepared.only_reads()) {
-      return FailedPreconditionError("while the run goes on, SQL may only read: give a SELECT");
-    }
-  }
+  MILLRACE_RETURN_IF_ERROR(CheckReads(connection, request.statement));
   BoundedText text(bytes_max);
   std::ostream out(&text);
   const Running running(*this, connection);
@@ -134,15 +135,19 @@ StatusOr<std::string> LiveResults::Sql(const server::SqlRequest& request, std::s
   return text.Take();
 }
 
-StatusOr<std::int64_t> LiveResults::Export(const std::string& name, const std::string& path, bool is_unordered) {
+StatusOr<std::int64_t> LiveResults::Export(const server::ExportRequest& request) {
   MILLRACE_ASSIGN_OR_RETURN(columnar::Connection connection, warehouse_.Connect());
+  if (!request.statement.empty()) MILLRACE_RETURN_IF_ERROR(CheckReads(connection, request.statement));
   const Running running(*this, connection);
   StatusOr<std::int64_t> rows = 0;
-  if (name == kDeadLettersTable) {
-    rows = WriteUnordered(connection, name, path);
+  if (!request.statement.empty()) {
+    rows = WriteStatement(connection, request.statement, request.path);
+  } else if (request.view == kDeadLettersTable) {
+    rows = WriteUnordered(connection, request.view, request.path);
   } else {
-    MILLRACE_ASSIGN_OR_RETURN(const ViewDescriptor view, Find(name));
-    rows = is_unordered ? WriteUnordered(connection, view.name, path) : WriteParquet(connection, view, path);
+    MILLRACE_ASSIGN_OR_RETURN(const ViewDescriptor view, Find(request.view));
+    rows = request.is_unordered ? WriteUnordered(connection, view.name, request.path)
+                                : WriteParquet(connection, view, request.path);
   }
   if (running.expired()) return Expired();
   return rows;

@@ -27,7 +27,7 @@ class LiveResults final : public server::DataService {
   /// One SELECT or EXPLAIN, for five minutes at most.
   StatusOr<std::string> Sql(const server::SqlRequest& request, std::size_t bytes_max) override;
   /// For five minutes at most.
-  StatusOr<std::int64_t> Export(const std::string& view, const std::string& path, bool is_unordered) override;
+  StatusOr<std::int64_t> Export(const server::ExportRequest& request) override;
   void Cancel() override;
 
  private:

@@ -32,6 +32,7 @@ constexpr std::string_view kReplay = "replay";
 constexpr std::string_view kGenerations = "generations";
 constexpr std::string_view kRecompute = "recompute";
 constexpr std::string_view kCompare = "compare";
+constexpr std::string_view kReconcile = "reconcile";
 constexpr std::array kVerbs = {
     VerbHelp{"run", "--data_dir=DIR", "run the pipeline; its views take the place of those of the run before"},
     VerbHelp{"status", "--data_dir=DIR", "print what a run does, and what holds its windows open"},
@@ -57,6 +58,8 @@ constexpr std::array kVerbs = {
              "print, compare, exchange or remove the results of runs and replays"},
     VerbHelp{kRecompute, "[--from= --to= | --dirty] --data_dir=DIR",
              "compute whole partitions of the batch layer from the archive and the log, and make them current"},
+    VerbHelp{kReconcile, "[--from= --to= --view= --with=] --data_dir=DIR",
+             "certify where batch and speed agree; 1 where they must and do not, with the cells"},
     VerbHelp{kCompare, "FILE --data_dir=DIR",
              "publish a file into Kappa and into Lambda, and print what each costs and how soon it is sure"},
     VerbHelp{"describe", "", "print the pipeline: steps, windows, coders, state, views"},
@@ -70,7 +73,8 @@ std::string HelpText(const std::string& program, const Job& job, const OptionPar
   for (const VerbHelp& verb : kVerbs) {
     if (verb.name == kPublish && job.publishing() == nullptr) continue;
     if ((verb.name == kReplay || verb.name == kGenerations) && job.topology() == nullptr) continue;
-    if ((verb.name == kRecompute || verb.name == kCompare) && !HasBatchLayer(job)) continue;
+    const bool is_of_batch = verb.name == kRecompute || verb.name == kCompare || verb.name == kReconcile;
+    if (is_of_batch && !HasBatchLayer(job)) continue;
     const char* lead = &verb == kVerbs.data() ? "usage: " : "       ";
     text += lead + program + " " + std::string(verb.name) + (verb.arguments.empty() ? "" : " ");
     text += std::string(verb.arguments) + "\n         " + std::string(verb.text) + "\n";
@@ -143,6 +147,10 @@ StatusOr<int> Dispatch(cli::Invocation& invocation, const Job& job) {
   if (invocation.verb == "sql") {
     MILLRACE_ASSIGN_OR_RETURN(const cli::MergedViews merged, cli::MergedViews::Of(invocation, pipeline));
     return cli::SqlVerb(invocation, merged);
+  }
+  if (invocation.verb == kReconcile) {
+    if (!HasBatchLayer(job)) return cli::UsageError("reconcile is for topology::Lambda; this job has no batch layer");
+    return cli::ReconcileVerb(invocation, pipeline);
   }
   if (invocation.verb == kCompare) {
     if (!HasBatchLayer(job) || job.publishing() == nullptr) {

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/status_macros.h"
+#include "batch/geometry.h"
 #include "columnar/view_columns.h"
 
 namespace millrace::cli {
@@ -22,6 +23,17 @@ std::string Columns(const std::vector<columnar::ViewColumn>& columns) {
   for (const columnar::ViewColumn& column : columns) {
     text += (text.empty() ? "" : ", ") + column.name + " " + column.type->ToString();
   }
+  return text;
+}
+
+// Whether the batch layer can have the view, and so whether it can be certified.
+std::string BatchText(const batch::ViewGeometry& geometry) {
+  if (geometry.refusals.empty()) {
+    return "certifiable: by partitions, each from records up to " + DurationToString(geometry.Lookback()) +
+           " before it";
+  }
+  std::string text = "none, and not certifiable";
+  for (const std::string& why : geometry.refusals) text += (&why == geometry.refusals.data() ? ": " : "; ") + why;
   return text;
 }
 
@@ -99,6 +111,10 @@ StatusOr<int> DescribeVerb(const Invocation& invocation, const Pipeline& pipelin
     std::cout << "\nview " << view.name << "\n  key      " << Columns(columns.key)
               << "\n  window   window_start timestamp, window_end timestamp\n  value    " << Columns(columns.value)
               << "\n";
+    if (invocation.topology != nullptr && invocation.topology->every) {
+      MILLRACE_ASSIGN_OR_RETURN(const batch::ViewGeometry geometry, batch::GeometryOf(pipeline, view.name));
+      std::cout << "  batch    " << BatchText(geometry) << "\n";
+    }
   }
   MILLRACE_RETURN_IF_ERROR(pipeline.Validate(invocation.pipeline.streaming));
   return 0;

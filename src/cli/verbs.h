@@ -95,12 +95,16 @@ struct ReplayOptions {
 struct BatchOptions {
   bool dirty = false;
   bool force = false;
+  std::string view;
+  std::string with;
   std::int32_t keep_versions = 3;
   Duration batch_delay{0};
 
   static constexpr OptionHelp kOptionHelp[] = {
       {"dirty", "recompute: the partitions for which records have come since they were computed, and no others"},
       {"force", "recompute: also what is as it would be again"},
+      {"view", "reconcile: this view alone"},
+      {"with", "reconcile: what the batch layer is compared with: generation:N or version:N, by default what is read"},
       {"keep_versions", "recompute, and run of lambda: so many versions of each partition are kept"},
       {"batch_delay",
        "recompute, and run of lambda: a partition is computed so long after the watermark has passed it"},
@@ -155,6 +159,7 @@ StatusOr<int> StopVerb(const Invocation& invocation);
 StatusOr<int> DrainVerb(const Invocation& invocation);
 StatusOr<int> ReplayVerb(const Invocation& invocation, Pipeline& pipeline);
 StatusOr<int> RecomputeVerb(const Invocation& invocation, BuildWithOptions build);
+StatusOr<int> ReconcileVerb(const Invocation& invocation, const Pipeline& pipeline);
 StatusOr<int> CompareVerb(const Invocation& invocation, const Pipeline& pipeline);
 StatusOr<int> GenerationsVerb(const Invocation& invocation, const Pipeline& pipeline);
 StatusOr<int> PublishVerb(const Invocation& invocation, const Publishing& publishing);

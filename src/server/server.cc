@@ -301,8 +301,13 @@ HttpResponse Server::Impl::AnswerSql(const HttpRequest& request) const {
 
 // It writes with the rights of this process: for the local socket.
 HttpResponse Server::Impl::AnswerExport(const HttpRequest& request) const {
-  const StatusOr<std::int64_t> rows =
-      options.data->Export(QueryValue(request, "view", ""), request.body, QueryValue(request, "order", "") == "none");
+  // A statement may be long, so it is in the body.
+  ExportRequest asked{.path = QueryValue(request, "path", ""),
+                      .view = QueryValue(request, "view", ""),
+                      .statement = request.body,
+                      .is_unordered = QueryValue(request, "order", "") == "none"};
+  if (asked.path.empty()) std::swap(asked.path, asked.statement);
+  const StatusOr<std::int64_t> rows = options.data->Export(asked);
   return rows.ok() ? TextResponse(std::to_string(*rows) + "\n") : ErrorResponse(rows.status());
 }
 

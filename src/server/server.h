@@ -8,7 +8,8 @@
 // | GET /healthz      | 200 while the run goes on, 503 when it has failed or its status is old; needs no token  |
 // | GET /v1/query     | rows of a view: view, key (repeated), from, to, limit, format                           |
 // | POST /v1/sql      | the local socket only: runs the body, one statement; format, as_of                      |
-// | POST /v1/export   | the local socket only: writes a view to the Parquet file that the body names            |
+// | POST /v1/export   | the local socket only: writes the view to the Parquet file that the body names; or what |
+// |                   | the statement in the body gives to the file `path`                                      |
 // | POST ACTION       | the local socket only: what `ServerOptions::actions` adds                               |
 // | POST /v1/projects/P/topics/T:publish | publishes to the log, in Pub/Sub's JSON, where Pub/Sub is served     |
 //
@@ -51,6 +52,15 @@ struct SqlRequest {
   std::string as_of = {};  // of the batch layer: a version or a time; empty: the newest
 };
 
+/// What is written to a Parquet file: a view or the table of dead letters, or what a statement gives that only reads.
+struct ExportRequest {
+  std::string path = {};
+  std::string view = {};
+  std::string statement = {};  // instead
+  bool is_unordered =
+      false;  // not in the order of keys and windows, which is quicker; what a statement gives is as it is
+};
+
 /// What the process that runs a pipeline can tell of its results. Called on several threads at once.
 class DataService {
  public:
@@ -60,9 +70,8 @@ class DataService {
   virtual StatusOr<std::string> Query(const ViewRequest& request, std::size_t bytes_max) = 0;
   /// Runs a statement that only reads.
   virtual StatusOr<std::string> Sql(const SqlRequest& request, std::size_t bytes_max) = 0;
-  /// Writes a view, or the table of dead letters, to a Parquet file, and gives the number of its rows; in the order of
-  /// keys and windows unless it `is_unordered`, which is quicker.
-  virtual StatusOr<std::int64_t> Export(const std::string& view, const std::string& path, bool is_unordered) = 0;
+  /// Writes a Parquet file, and gives the number of its rows.
+  virtual StatusOr<std::int64_t> Export(const ExportRequest& request) = 0;
   /// Ends what goes on; later calls fail.
   virtual void Cancel() = 0;
 };

@@ -167,6 +167,9 @@ class LambdaTest(unittest.TestCase):
     def test_what_cannot_be_asked_is_refused(self):
         run = self.scenario.lambda_("recompute", "--dirty", "--from=2001-01-01")
         self.assertIn("give --dirty, or --from and --to", self.scenario.finish(run, code=2))
+        said = self.scenario.finish(self.scenario.lambda_("describe"))
+        self.assertIn("certifiable: by partitions, each from records up to 1h before it", said)
+        self.assertIn("certifiable: by partitions, each from records up to 6h before it", said)
         kappa = self.scenario.command("recompute", "--topology=kappa")
         self.assertIn("this job has no batch layer", self.scenario.finish(kappa, code=2))
         self.scenario.finish(self.scenario.publish())

@@ -25,6 +25,7 @@ class LambdaTest(guide.GuideTest):
         self.assertRegex(said, r"2001-01-01.*: version 1, ")
         self.assertRegex(done.stderr, r"2001-01-02: version \d+, 1 partition, ")
         self.assertRegex(done.stdout, r"batch layer +\d+ partitions of a day, 2001-01-01T00:00:00Z through 2001-01-0")
+        self.assertIn("hourly_delays: the batch layer and generation 1 are certified to agree through 2001-01-0", done.stdout)
         both, alone = (int(text) for text in re.search(r"speed_alone\n-+ +-+\n *(\d+) +(\d+)", done.stdout).groups())
         self.assertGreater(both, alone, told)
         duck = guide.duck.Duck()
