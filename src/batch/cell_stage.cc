@@ -25,9 +25,9 @@ CellStage::~CellStage() = default;
 StatusOr<std::shared_ptr<CellStage>> CellStage::Open(const Partitioning& partitioning, CellStageOptions options) {
   std::shared_ptr<CellStage> stage(new CellStage(partitioning, std::move(options)));
   const CellStageOptions& of = stage->options_;
-  MILLRACE_ASSIGN_OR_RETURN(stage->store_, io_duckdb::DuckdbViewStore::Open({.path = of.folder + "/cells.duckdb",
-                                                                             .threads = of.threads,
+  MILLRACE_ASSIGN_OR_RETURN(stage->store_, io_duckdb::DuckdbViewStore::Open({.threads = of.threads,
                                                                              .memory_limit_mib = of.memory_limit_mib,
+                                                                             .temp_directory = of.folder + "/spilled",
                                                                              .compact_after_cells = 0}));
   return stage;
 }

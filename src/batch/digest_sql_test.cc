@@ -37,7 +37,8 @@ class DigestSqlTest : public testing::Test {
   // "day cells digest" of each group, but for which range of keys it is.
   std::string Digests(const CellsSql& cells, const std::string& unit = "day") {
     StatusOr<columnar::Result> result = connection_->Query(
-        "SELECT string_agg(concat_ws(' ', epoch_us(_partition) // 3600000000, _cells, _digest), ';' ORDER BY _partition, _digest) FROM "
+        "SELECT string_agg(concat_ws(' ', epoch_us(_partition) // 3600000000, _cells, _digest), ';' ORDER BY "
+        "_partition, _digest) FROM "
         "(" +
         DigestsSql(columns_, unit, cells) + ")");
     EXPECT_TRUE(result.ok()) << result.status();

@@ -186,11 +186,11 @@ std::vector<batch::TimeRange> BatchLayer::Needed(const std::vector<batch::TimeRa
   return RangesOf(needed, partitioning_.every());
 }
 
-StatusOr<DirtyPartitions> ScanForDirty(const Invocation& invocation, const std::vector<batch::ViewGeometry>& geometries,
-                                       const batch::Partitioning& partitioning, const batch::Manifest& manifest,
-                                       const log::Cut& end) {
-  DirtyPartitions found;
-  if (manifest.partitions.empty()) return found;
+StatusOr<std::set<Timestamp>> ScanForDirty(const Invocation& invocation,
+                                           const std::vector<batch::ViewGeometry>& geometries,
+                                           const batch::Partitioning& partitioning, const batch::Manifest& manifest,
+                                           const log::Cut& end) {
+  std::set<Timestamp> dirty;
   log::Cut from = end;
   for (const batch::Partition& partition : manifest.partitions) {
     if (partition.checked.size() != end.size()) {
@@ -198,53 +198,59 @@ StatusOr<DirtyPartitions> ScanForDirty(const Invocation& invocation, const std::
                                      invocation.pipeline.topic + " is now; remove " +
                                      BatchFolder(invocation.pipeline.data_dir));
     }
-    if (partition.is_dirty) found.dirty.insert(partition.from);
+    if (partition.is_dirty) dirty.insert(partition.from);
     for (std::size_t p = 0; p < end.size(); ++p) from[p] = std::min(from[p], partition.checked[p]);
   }
+  if (manifest.partitions.empty()) return dirty;
+  const Timestamp first = manifest.partitions.front().from;
   const Timestamp through = manifest.partitions.back().to;
-  bool is_too_far = false;
-  MILLRACE_RETURN_IF_ERROR(ForEachEventTime(
-      invocation, from, end, [&](std::int32_t log_partition, std::int64_t offset, Timestamp event_time) {
-        for (const batch::ViewGeometry& geometry : geometries) {
-          const batch::TimeRange last = geometry.LastTimestampsOf(event_time);
-          for (Timestamp at = partitioning.BeginOf(last.from); at <= last.to && at < through && !is_too_far;
-               at += partitioning.every()) {
-            const batch::Partition* partition = manifest.Find(at);
-            if (partition == nullptr) {
-              found.missing.insert(at);
-            } else if (offset >= partition->checked[static_cast<std::size_t>(log_partition)]) {
-              found.dirty.insert(at);
-            }
-          }
-        }
-        is_too_far = static_cast<std::int64_t>(found.missing.size()) > kPartitionsMax;
-      }));
-  if (!is_too_far) return found;
-  return ResourceExhaustedError("late records make more than " + GroupedDigits(kPartitionsMax) +
-                                " partitions necessary; recompute those that are wanted by --from and --to");
+  const auto look = [&](std::int32_t log_partition, std::int64_t offset, Timestamp event_time) {
+    for (const batch::ViewGeometry& geometry : geometries) {
+      const batch::TimeRange last = geometry.LastTimestampsOf(event_time);
+      for (Timestamp at = std::max(first, partitioning.BeginOf(last.from)); at <= last.to && at < through;
+           at += partitioning.every()) {
+        const batch::Partition* partition = manifest.Find(at);
+        const bool is_later =
+            partition != nullptr && offset >= partition->checked[static_cast<std::size_t>(log_partition)];
+        if (is_later) dirty.insert(at);
+      }
+    }
+  };
+  MILLRACE_RETURN_IF_ERROR(ForEachEventTime(invocation, from, end, look));
+  return dirty;
 }
 
-StatusOr<std::vector<batch::TimeRange>> BatchLayer::FindDirty(const log::Cut& end) {
-  MILLRACE_ASSIGN_OR_RETURN(DirtyPartitions found,
-                            ScanForDirty(*invocation_, geometries_, partitioning_, store_.manifest(), end));
+StatusOr<std::vector<batch::TimeRange>> BatchLayer::FindDirty(const TopicExtent& extent) {
+  MILLRACE_ASSIGN_OR_RETURN(std::set<Timestamp> found,
+                            ScanForDirty(*invocation_, geometries_, partitioning_, store_.manifest(), extent.end));
   MILLRACE_RETURN_IF_ERROR(store_.Note([&](batch::Manifest& next) {
     for (batch::Partition& partition : next.partitions) {
-      partition.checked = end;
-      partition.is_dirty = found.dirty.contains(partition.from);
+      partition.checked = extent.end;
+      partition.is_dirty = found.contains(partition.from);
     }
   }));
-  found.dirty.merge(found.missing);
-  return RangesOf(found.dirty, partitioning_.every());
+  const std::vector<batch::Partition>& partitions = store_.manifest().partitions;
+  if (partitions.empty()) return std::vector<batch::TimeRange>();
+  const batch::TimeRange before{.from = RangeOf(extent).from, .to = partitions.back().from};
+  MILLRACE_RETURN_IF_ERROR(CheckCount(before));
+  for (Timestamp from = before.from; from < before.to; from += partitioning_.every()) {
+    if (store_.manifest().Find(from) == nullptr) found.insert(from);
+  }
+  return RangesOf(found, partitioning_.every());
+}
+
+// A time that is far off would make partitions of nothing.
+Status BatchLayer::CheckCount(const batch::TimeRange& range) const {
+  if (partitioning_.CountIn(range) <= kPartitionsMax) return OkStatus();
+  return ResourceExhaustedError("the events from " + range.from.ToString() + " to " + range.to.ToString() + " are " +
+                                GroupedDigits(partitioning_.CountIn(range)) + " partitions of one " +
+                                partitioning_.unit() + ", more than " + GroupedDigits(kPartitionsMax) +
+                                "; give --from and --to of those that are wanted");
 }
 
 StatusOr<Recomputed> BatchLayer::Recompute(const batch::TimeRange& range, const log::Cut& cut,
                                            const std::shared_ptr<std::atomic<bool>>& cancel) {
-  if (partitioning_.CountIn(range) > kPartitionsMax) {
-    return ResourceExhaustedError("the events from " + range.from.ToString() + " to " + range.to.ToString() + " are " +
-                                  GroupedDigits(partitioning_.CountIn(range)) + " partitions of one " +
-                                  partitioning_.unit() + ", more than " + GroupedDigits(kPartitionsMax) +
-                                  "; give --from and --to of those that are wanted");
-  }
+  MILLRACE_RETURN_IF_ERROR(CheckCount(range));
   Recomputed all;
   for (Timestamp from = range.from; from < range.to; from += kPortion) {
     MILLRACE_ASSIGN_OR_RETURN(const Recomputed portion,

@@ -41,16 +41,12 @@ struct TopicExtent {
 };
 StatusOr<TopicExtent> ExtentOfTopic(const Invocation& invocation);
 
-/// Partitions that are not as all records of the topic make them, by their beginnings.
-struct DirtyPartitions {
-  std::set<Timestamp> dirty;    // records have come since they were computed
-  std::set<Timestamp> missing;  // before the last one; late records belong to them
-};
-
-/// Looks at the records up to `end` that were not looked at yet. Changes nothing.
-StatusOr<DirtyPartitions> ScanForDirty(const Invocation& invocation, const std::vector<batch::ViewGeometry>& geometries,
-                                       const batch::Partitioning& partitioning, const batch::Manifest& manifest,
-                                       const log::Cut& end);
+/// The partitions, by their beginnings, to which records up to `end` belong that their current versions have not read.
+/// Looks at the records that were not looked at yet. Changes nothing.
+StatusOr<std::set<Timestamp>> ScanForDirty(const Invocation& invocation,
+                                           const std::vector<batch::ViewGeometry>& geometries,
+                                           const batch::Partitioning& partitioning, const batch::Manifest& manifest,
+                                           const log::Cut& end);
 
 /// What a recompute has done.
 struct Recomputed {
@@ -74,10 +70,9 @@ class BatchLayer {
   /// all records that they have. After `FindDirty`.
   std::vector<batch::TimeRange> Needed(const std::vector<batch::TimeRange>& ranges) const;
 
-  /// Looks at the records up to `end` that the current versions have not read, and notes which partitions they belong
-  /// to. Gives the partitions that are to be computed again, as ranges: also those before the first one and in holes
-  /// that late records make necessary.
-  StatusOr<std::vector<batch::TimeRange>> FindDirty(const log::Cut& end);
+  /// Looks at the records that the current versions have not read, and notes which partitions they belong to. Gives the
+  /// partitions that are to be computed again, as ranges, and those before the last one that are not there.
+  StatusOr<std::vector<batch::TimeRange>> FindDirty(const TopicExtent& extent);
 
   /// Computes the partitions of `range`, which is of whole ones, from all records before `cut`, in portions that each
   /// become current at once. CANCELLED when `cancel` became true; what was current stays so.
@@ -87,6 +82,7 @@ class BatchLayer {
  private:
   BatchLayer(const Invocation& invocation, BuildWithOptions build, std::vector<batch::ViewGeometry> geometries,
              const batch::Partitioning& partitioning, DirectoryLock lock, batch::Store store);
+  Status CheckCount(const batch::TimeRange& range) const;
   StatusOr<Recomputed> RecomputePortion(const batch::TimeRange& range, const log::Cut& cut,
                                         const std::shared_ptr<std::atomic<bool>>& cancel);
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <system_error>
 #include <utility>
 
@@ -94,7 +95,7 @@ class Reconciliation {
   batch::Manifest manifest_;
   batch::Snapshot snapshot_;
   batch::Snapshot earlier_;  // of a comparison with a version
-  DirtyPartitions dirty_;
+  std::set<Timestamp> dirty_;
   std::optional<GenerationReader> reader_;  // of a comparison with a generation
   Timestamp watermark_ = Timestamp::Max();
   std::optional<columnar::Connection> connection_;
@@ -174,7 +175,7 @@ std::vector<Compared> Reconciliation::PartitionsOf(Duration allowed_lateness) co
     const bool is_open = watermark_ == Timestamp::Min() ||
                          (watermark_ < Timestamp::Max() && entry.partition->to > watermark_ - allowed_lateness);
     // What has landed since is in the batch layer of neither version.
-    if (!request_.version && dirty_.dirty.contains(entry.partition->from)) compared.state = "behind";
+    if (!request_.version && dirty_.contains(entry.partition->from)) compared.state = "behind";
     if (is_open) compared.state = "open";
     if (request_.version) {
       const auto same = [&](const batch::Snapshot::Entry& other) { return other.partition == entry.partition; };

@@ -84,7 +84,7 @@ StatusOr<int> RecomputeVerb(const Invocation& invocation, BuildWithOptions build
   MILLRACE_ASSIGN_OR_RETURN(BatchLayer layer, BatchLayer::Open(invocation, std::move(build)));
   MILLRACE_ASSIGN_OR_RETURN(const TopicExtent extent, ExtentOfTopic(invocation));
   const batch::TimeRange all = layer.RangeOf(extent);
-  MILLRACE_ASSIGN_OR_RETURN(Ranges ranges, layer.FindDirty(extent.end));
+  MILLRACE_ASSIGN_OR_RETURN(Ranges ranges, layer.FindDirty(extent));
   if (invocation.output.from || invocation.output.to) {
     ranges = Said(invocation, layer, all);
   } else if (!invocation.batch.dirty) {

@@ -59,8 +59,10 @@ DuckdbViewStore::DuckdbViewStore(columnar::Database database, DuckdbViewStoreOpt
     : database_(std::move(database)), options_(std::move(options)) {}
 
 StatusOr<std::unique_ptr<DuckdbViewStore>> DuckdbViewStore::Open(const DuckdbViewStoreOptions& options) {
-  StatusOr<columnar::Database> database = columnar::Database::Open(
-      {.path = options.path, .threads = options.threads, .memory_limit_mib = options.memory_limit_mib});
+  StatusOr<columnar::Database> database = columnar::Database::Open({.path = options.path,
+                                                                    .threads = options.threads,
+                                                                    .memory_limit_mib = options.memory_limit_mib,
+                                                                    .temp_directory = options.temp_directory});
   if (!database.ok()) return database.status();
   std::unique_ptr<DuckdbViewStore> store(new DuckdbViewStore(std::move(*database), options));
   Status status = store->LoadState();

@@ -22,6 +22,7 @@ struct DuckdbViewStoreOptions {
   std::string path = {};  // made if missing; empty: in memory
   int threads = 1;
   std::size_t memory_limit_mib = 1024;
+  std::string temp_directory = {};  // for what does not fit into memory; empty: beside the file, or nowhere
   /// A view is compacted in the background once this many cells that may supersede others were appended since the last
   /// time, and as many as it had cells then. 0: only by `Compact`.
   std::uint64_t compact_after_cells = 1'000'000;
