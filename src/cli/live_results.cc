@@ -113,7 +113,18 @@ StatusOr<std::string> LiveResults::Query(const server::ViewRequest& request, std
   MILLRACE_ASSIGN_OR_RETURN(const ViewDescriptor view, Find(request.view));
   BoundedText text(bytes_max);
   std::ostream out(&text);
-  const Status printed = PrintViewRows(lookup_, view, request, out);
+  Status printed;
+  if (merged_.Find(view.name) != nullptr) {
+    MILLRACE_ASSIGN_OR_RETURN(columnar::Connection connection, warehouse_.Connect());
+    const Running running(*this, connection);
+    printed = CheckViewRequest(view, request);
+    if (printed.ok()) printed = merged_.Print(connection, request, out);
+    if (running.expired()) return Expired();
+  } else if (request.as_of.empty()) {
+    printed = PrintViewRows(lookup_, view, request, out);
+  } else {
+    printed = InvalidArgumentError("as_of is for the views that a batch layer has; " + view.name + " is none");
+  }
   if (!printed.ok()) return Status(printed.code(), MessageOf(printed));
   return text.Take();
 }

@@ -1,12 +1,14 @@
 // The views of a Lambda topology as readers see them: the batch layer and the speed layer merged.
 #pragma once
 
+#include <ostream>
 #include <string>
 #include <vector>
 
 #include "cli/verbs.h"
 #include "columnar/database.h"
 #include "millrace/core/status.h"
+#include "server/server.h"
 
 namespace millrace::cli {
 
@@ -23,6 +25,12 @@ class MergedViews {
   /// the batch layer; as `warehouse.NAME` the speed layer is read alone. `as_of` is a version of the
   /// batch layer or a time, or empty. NOT_FOUND where that state is not kept.
   Status Create(columnar::Connection& connection, const std::string& as_of) const;
+
+  /// The view of that name, where it is merged.
+  const ViewDescriptor* Find(const std::string& view) const;
+  /// Prints the rows of such a view, for which `CheckViewRequest` is OK, merged, in the order of key and window; each
+  /// with its _source and _version.
+  Status Print(columnar::Connection& connection, const server::ViewRequest& request, std::ostream& out) const;
 
  private:
   std::string data_dir_;

@@ -45,7 +45,7 @@ struct OutputOptions {
       {"timeout", "stop, drain and replay wait: how long to wait"},
       {"generation",
        "query, sql, export, status, stop, checkpoints, ledger and dlq: this generation, not the one that is read"},
-      {"as_of", "sql: the batch layer as it was in this version (12) or at this time, not as it is now"},
+      {"as_of", "sql and query: the batch layer as it was in this version (12) or at this time, not as it is now"},
   };
 };
 

@@ -46,7 +46,9 @@ StatusOr<std::optional<Timestamp>> TimeValue(const HttpRequest& request, const s
 }
 
 StatusOr<ViewRequest> ViewRequestOf(const HttpRequest& request) {
-  ViewRequest result{.view = QueryValue(request, "view"), .format = QueryValue(request, "format", "json")};
+  ViewRequest result{.view = QueryValue(request, "view"),
+                     .format = QueryValue(request, "format", "json"),
+                     .as_of = QueryValue(request, "as_of", "")};
   if (result.view.empty()) return InvalidArgumentError("say which view: /v1/query?view=NAME");
   const auto [begin, end] = request.query.equal_range("key");
   for (auto key = begin; key != end; ++key) result.key.push_back(key->second);

@@ -6,7 +6,7 @@
 // | GET /v1/status    | `ServerStatus` as JSON                                                                  |
 // | GET /metrics      | the same facts for Prometheus, text format 0.0.4                                        |
 // | GET /healthz      | 200 while the run goes on, 503 when it has failed or its status is old; needs no token  |
-// | GET /v1/query     | rows of a view: view, key (repeated), from, to, limit, format                           |
+// | GET /v1/query     | rows of a view: view, key (repeated), from, to, limit, format, as_of                    |
 // | POST /v1/sql      | the local socket only: runs the body, one statement; format, as_of                      |
 // | POST /v1/export   | the local socket only: writes the view to the Parquet file that the body names; or what |
 // |                   | the statement in the body gives to the file `path`                                      |
@@ -43,6 +43,7 @@ struct ViewRequest {
   std::optional<Timestamp> to = {};
   std::optional<std::uint64_t> limit = {};
   std::string format = "json";  // "table", "json" (an object per line) or "csv"
+  std::string as_of = {};       // of the batch layer: a version or a time; empty: the newest
 };
 
 /// What is asked of the warehouse.

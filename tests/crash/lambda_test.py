@@ -75,6 +75,12 @@ class LambdaTest(unittest.TestCase):
         self.assertIn("2001-01-01", said)
         self.check()
         self.check_published()
+        # A look-up gives the same rows.
+        looked_up = self.scenario.finish(self.scenario.lambda_("query", "route_delays", "LAX", "--format=csv"))
+        by_sql = self.scenario.rows("SELECT * EXCLUDE (_pane, _final) FROM route_delays WHERE origin = 'LAX' "
+                                    "ORDER BY origin, destination, window_start, window_end")
+        self.assertEqual([line for line in looked_up.splitlines() if line.startswith("LAX,")], by_sql)
+        self.assertGreater(len(by_sql), 100)
         # Late flights are in no cell of the speed layer; without the batch layer they are missing.
         self.assertEqual({source for _, source, _, _ in self.scenario.sources()}, {"batch"})
         late = self.scenario.rows("SELECT count(*) FROM dead_letters WHERE name = 'late'")
