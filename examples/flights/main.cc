@@ -122,11 +122,14 @@ const millrace::topology::Kappa kKappa{
 // end kappa
 
 // region lambda
-// The same logic, with a batch layer of days.
-const millrace::topology::Lambda kLambda{.log = {.max_disorder = kMaxDisorder},
-                                         .logic = FlightViews,
-                                         .views = {"hourly_delays", "route_delays"},
-                                         .every = 24h};
+// The same logic, with a batch layer of days; each view can be computed by a SQL file, too.
+const millrace::topology::Lambda kLambda{
+    .log = {.max_disorder = kMaxDisorder},
+    .logic = FlightViews,
+    .views = {"hourly_delays", "route_delays"},
+    .every = 24h,
+    .sql = {{"hourly_delays", "hourly_delays.sql"}, {"route_delays", "route_delays.sql"}},
+    .sql_folder = "examples/flights"};
 // end lambda
 
 }  // namespace

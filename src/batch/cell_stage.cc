@@ -4,15 +4,13 @@
 #include <utility>
 
 #include "base/status_macros.h"
+#include "batch/cell_files.h"
 #include "columnar/view_columns.h"
 #include "io/duckdb/duckdb_view_store.h"
 
 namespace millrace::batch {
 
 namespace {
-
-using columnar::QuoteIdentifier;
-using columnar::QuoteLiteral;
 
 constexpr std::uint64_t kEpoch = 1;
 
@@ -59,39 +57,24 @@ Status CellStage::Finish() {
 }
 
 StatusOr<std::vector<ComputedPartition>> CellStage::WriteFiles(std::uint64_t version) {
-  std::vector<ComputedPartition> partitions;
-  for (Timestamp from = options_.range.from; from < options_.range.to; from += partitioning_.every()) {
-    partitions.push_back({.from = from});
-  }
+  std::vector<ComputedPartition> partitions = PartitionsOf(partitioning_, options_.range);
   for (const ViewDescriptor& view : views_) {
     MILLRACE_RETURN_IF_ERROR(WriteView(view, version, &partitions).WithContext("view " + view.name));
   }
   return partitions;
 }
 
-// Sorted once, so that each partition is one run of rows.
 Status CellStage::WriteView(const ViewDescriptor& view, std::uint64_t version,
                             std::vector<ComputedPartition>* partitions) {
   MILLRACE_ASSIGN_OR_RETURN(const columnar::ViewColumns columns, columnar::ColumnsOfView(view));
   MILLRACE_ASSIGN_OR_RETURN(columnar::Connection connection, store_->database().Connect());
-  std::string keys;
-  for (const columnar::ViewColumn& column : columns.key) keys += QuoteIdentifier(column.name) + ", ";
-  MILLRACE_RETURN_IF_ERROR(
-      connection.Execute("CREATE OR REPLACE TEMP TABLE _sorted AS SELECT date_trunc('" + partitioning_.unit() +
-                         "', window_end - INTERVAL 1 MICROSECOND) AS _partition, *, " + std::to_string(version) +
-                         "::UBIGINT AS _version FROM " + QuoteIdentifier(view.name) + " ORDER BY _partition, " + keys +
-                         "window_start, window_end"));
-  for (ComputedPartition& partition : *partitions) {
-    ComputedPartition::View& written = partition.views.emplace_back();
-    written.view = view.name;
-    const std::string rows = " FROM _sorted WHERE _partition = " + columnar::SqlTimestamp(partition.from);
-    MILLRACE_ASSIGN_OR_RETURN(written.rows, connection.QueryInt64("SELECT count(*)" + rows));
-    if (written.rows == 0) continue;
-    written.staged = options_.folder + "/" + view.name + "-" + partitioning_.NameOf(partition.from) + ".parquet";
-    MILLRACE_RETURN_IF_ERROR(connection.Execute("COPY (SELECT * EXCLUDE (_partition)" + rows + ") TO " +
-                                                QuoteLiteral(written.staged) + " (FORMAT parquet, COMPRESSION zstd)"));
-  }
-  return connection.Execute("DROP TABLE _sorted");
+  return WriteCellFiles(connection, partitioning_,
+                        {.view = view.name,
+                         .columns = &columns,
+                         .relation = columnar::QuoteIdentifier(view.name),
+                         .folder = options_.folder,
+                         .version = version},
+                        partitions);
 }
 
 }  // namespace millrace::batch

@@ -11,6 +11,7 @@
 #include "base/status_macros.h"
 #include "batch/cell_stage.h"
 #include "cli/row_writer.h"
+#include "cli/sql_batch.h"
 #include "cli/warehouse.h"
 #include "log/log_reader.h"
 #include "millrace/io/archive.h"
@@ -20,7 +21,7 @@ namespace millrace::cli {
 
 namespace {
 
-constexpr const char* kNativeEngine = "native";
+constexpr const char* kSqlEngine = "sql";
 // What is in memory of one portion: the state of all its windows. Of partitions of an hour as much as of a day's.
 constexpr Duration kPortion = std::chrono::hours(24 * 31);
 constexpr std::int64_t kPartitionsMax = 100'000;
@@ -140,7 +141,8 @@ BatchLayer::BatchLayer(const Invocation& invocation, BuildWithOptions build,
       geometries_(std::move(geometries)),
       partitioning_(partitioning),
       lock_(std::move(lock)),
-      store_(std::move(store)) {}
+      store_(std::move(store)),
+      code_version_(base::BuildId()) {}
 
 StatusOr<BatchLayer> BatchLayer::Open(const Invocation& invocation, BuildWithOptions build) {
   Pipeline pipeline;
@@ -158,8 +160,14 @@ StatusOr<BatchLayer> BatchLayer::Open(const Invocation& invocation, BuildWithOpt
                           .topic = invocation.pipeline.topic,
                           .unit = partitioning.unit(),
                           .keep_versions = static_cast<std::size_t>(invocation.batch.keep_versions)}));
-  return BatchLayer(invocation, std::move(build), std::move(geometries), partitioning, std::move(lock),
-                    std::move(store));
+  BatchLayer layer(invocation, std::move(build), std::move(geometries), partitioning, std::move(lock),
+                   std::move(store));
+  if (invocation.batch.batch_engine == kSqlEngine) {
+    MILLRACE_ASSIGN_OR_RETURN(const std::vector<ViewDescriptor> views, ViewsOfTopology(invocation, pipeline));
+    MILLRACE_ASSIGN_OR_RETURN(layer.sql_, ReadSqlFiles(invocation, views));
+    layer.code_version_ = CodeVersionOf(layer.sql_);
+  }
+  return layer;
 }
 
 batch::TimeRange BatchLayer::RangeOf(const TopicExtent& extent) const {
@@ -178,8 +186,8 @@ std::vector<batch::TimeRange> BatchLayer::Needed(const std::vector<batch::TimeRa
     for (Timestamp from = range.from; from < range.to; from += partitioning_.every()) {
       const batch::Partition* partition = store_.manifest().Find(from);
       const bool is_same = partition != nullptr && !partition->is_dirty &&
-                           partition->versions.front().code_version == base::BuildId() &&
-                           partition->versions.front().engine == kNativeEngine;
+                           partition->versions.front().code_version == code_version_ &&
+                           partition->versions.front().engine == invocation_->batch.batch_engine;
       if (!is_same) needed.insert(from);
     }
   }
@@ -266,16 +274,47 @@ StatusOr<Recomputed> BatchLayer::Recompute(const batch::TimeRange& range, const 
 StatusOr<Recomputed> BatchLayer::RecomputePortion(const batch::TimeRange& range, const log::Cut& cut,
                                                   const std::shared_ptr<std::atomic<bool>>& cancel) {
   Duration lookback{0};
-  std::vector<std::string> views;
-  for (const batch::ViewGeometry& geometry : geometries_) {
-    lookback = std::max(lookback, geometry.Lookback());
-    views.push_back(geometry.view);
+  for (const batch::ViewGeometry& geometry : geometries_) lookback = std::max(lookback, geometry.Lookback());
+  const batch::TimeRange event_times{.from = range.from - lookback, .to = range.to};
+  Recomputed done{.partitions = partitioning_.CountIn(range)};
+  std::vector<batch::ComputedPartition> partitions;
+  if (sql_.empty()) {
+    MILLRACE_ASSIGN_OR_RETURN(partitions, RunNative(range, event_times, cut, cancel, &done.records));
+  } else {
+    MILLRACE_ASSIGN_OR_RETURN(const std::string staging, store_.MakeStaging());
+    MILLRACE_ASSIGN_OR_RETURN(SqlComputed computed, ComputeBySql(*invocation_, sql_,
+                                                                 {.partitioning = partitioning_,
+                                                                  .range = range,
+                                                                  .event_times = event_times,
+                                                                  .cut = cut,
+                                                                  .staging = staging,
+                                                                  .version = store_.manifest().version + 1},
+                                                                 cancel));
+    partitions = std::move(computed.partitions);
+    done.records = computed.records;
   }
+  for (const batch::ComputedPartition& partition : partitions) {
+    for (const batch::ComputedPartition::View& view : partition.views) done.cells += view.rows;
+  }
+  MILLRACE_ASSIGN_OR_RETURN(
+      done.version,
+      store_.Commit(partitioning_, std::move(partitions),
+                    {.engine = invocation_->batch.batch_engine, .code_version = code_version_, .cut = cut}));
+  return done;
+}
+
+StatusOr<std::vector<batch::ComputedPartition>> BatchLayer::RunNative(const batch::TimeRange& range,
+                                                                      const batch::TimeRange& event_times,
+                                                                      const log::Cut& cut,
+                                                                      const std::shared_ptr<std::atomic<bool>>& cancel,
+                                                                      std::int64_t* records) {
+  std::vector<std::string> views;
+  for (const batch::ViewGeometry& geometry : geometries_) views.push_back(geometry.view);
   PipelineOptions options = invocation_->pipeline;
   options.streaming = false;
   options.batch = true;
-  options.read_from = range.from - lookback;
-  options.read_to = range.to;
+  options.read_from = event_times.from;
+  options.read_to = event_times.to;
   options.read_cut = cut;
   Pipeline pipeline;
   MILLRACE_RETURN_IF_ERROR(build_(pipeline, options));
@@ -290,21 +329,11 @@ StatusOr<Recomputed> BatchLayer::RecomputePortion(const batch::TimeRange& range,
   run->views = stage;
   run->dead_letters = std::make_shared<NoLetters>();
   run->cancel = cancel;
-  std::int64_t records = 0;
-  run->on_progress = [&](const Progress& progress) { records = progress.elements_read; };
+  run->on_progress = [&](const Progress& progress) { *records = progress.elements_read; };
   const PipelineResult result = pipeline.Run(*run);
   MILLRACE_RETURN_IF_ERROR(result.status);
   if (result.state == PipelineResult::State::kCancelled) return CancelledError("the recompute was stopped");
-  MILLRACE_ASSIGN_OR_RETURN(std::vector<batch::ComputedPartition> partitions,
-                            stage->WriteFiles(store_.manifest().version + 1));
-  Recomputed done{.partitions = partitioning_.CountIn(range), .records = records};
-  for (const batch::ComputedPartition& partition : partitions) {
-    for (const batch::ComputedPartition::View& view : partition.views) done.cells += view.rows;
-  }
-  MILLRACE_ASSIGN_OR_RETURN(done.version,
-                            store_.Commit(partitioning_, std::move(partitions),
-                                          {.engine = kNativeEngine, .code_version = base::BuildId(), .cut = cut}));
-  return done;
+  return stage->WriteFiles(store_.manifest().version + 1);
 }
 
 }  // namespace millrace::cli

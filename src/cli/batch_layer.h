@@ -14,6 +14,7 @@
 #include "batch/geometry.h"
 #include "batch/manifest.h"
 #include "batch/partitioning.h"
+#include "batch/sql_engine.h"
 #include "batch/store.h"
 #include "cli/directory_lock.h"
 #include "cli/verbs.h"
@@ -66,8 +67,8 @@ class BatchLayer {
   const batch::Partitioning& partitioning() const { return partitioning_; }
   /// The whole partitions of everything that can be in a view now; empty where there are no records.
   batch::TimeRange RangeOf(const TopicExtent& extent) const;
-  /// Of the partitions of `ranges` those that would not be as they are: the others were computed by this program from
-  /// all records that they have. After `FindDirty`.
+  /// Of the partitions of `ranges` those that would not be as they are: the others were computed by this engine and
+  /// this program from all records that they have. After `FindDirty`.
   std::vector<batch::TimeRange> Needed(const std::vector<batch::TimeRange>& ranges) const;
 
   /// Looks at the records that the current versions have not read, and notes which partitions they belong to. Gives the
@@ -85,6 +86,10 @@ class BatchLayer {
   Status CheckCount(const batch::TimeRange& range) const;
   StatusOr<Recomputed> RecomputePortion(const batch::TimeRange& range, const log::Cut& cut,
                                         const std::shared_ptr<std::atomic<bool>>& cancel);
+  StatusOr<std::vector<batch::ComputedPartition>> RunNative(const batch::TimeRange& range,
+                                                            const batch::TimeRange& event_times, const log::Cut& cut,
+                                                            const std::shared_ptr<std::atomic<bool>>& cancel,
+                                                            std::int64_t* records);
 
   const Invocation* invocation_;
   BuildWithOptions build_;
@@ -92,6 +97,8 @@ class BatchLayer {
   batch::Partitioning partitioning_;
   DirectoryLock lock_;
   batch::Store store_;
+  std::vector<batch::SqlView> sql_;  // of the engine sql; empty: native
+  std::string code_version_;
 };
 
 }  // namespace millrace::cli

@@ -56,7 +56,7 @@ constexpr std::array kVerbs = {
              "make the views anew from the archive and the log, beside those that are read, and take their place"},
     VerbHelp{kGenerations, "list|diff A B|promote N|rollback|drop N --data_dir=DIR",
              "print, compare, exchange or remove the results of runs and replays"},
-    VerbHelp{kRecompute, "[--from= --to= | --dirty] --data_dir=DIR",
+    VerbHelp{kRecompute, "[--from= --to= | --dirty] [--batch_engine=native|sql] --data_dir=DIR",
              "compute whole partitions of the batch layer from the archive and the log, and make them current"},
     VerbHelp{kReconcile, "[--from= --to= --view= --with=] --data_dir=DIR",
              "certify where batch and speed agree; 1 where they must and do not, with the cells"},
@@ -200,6 +200,7 @@ StatusOr<int> ParseAndDispatch(cli::Invocation& invocation, const std::vector<st
   if (invocation.pipeline.topic.empty()) invocation.pipeline.topic = invocation.JobName();
   invocation.pipeline.topology = named.name;
   invocation.topology = job.topology();
+  invocation.own_options = job.definition().OwnOptions();
   invocation.arguments.assign(others->begin() + 1, others->end());
   return Dispatch(invocation, job);
 }

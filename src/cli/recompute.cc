@@ -63,6 +63,8 @@ Status Check(const Invocation& invocation) {
   if (output.from && output.to && *output.from >= *output.to) return UsageError("--from must be before --to");
   if (invocation.batch.keep_versions < 1) return UsageError("--keep_versions must be at least 1");
   if (invocation.batch.batch_delay < Duration(0)) return UsageError("--batch_delay must not be negative");
+  const std::string& engine = invocation.batch.batch_engine;
+  if (engine != "native" && engine != "sql") return UsageError("--batch_engine=" + engine + ": give native or sql");
   return OkStatus();
 }
 

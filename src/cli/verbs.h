@@ -99,6 +99,8 @@ struct BatchOptions {
   std::string with;
   std::int32_t keep_versions = 3;
   Duration batch_delay{0};
+  std::string batch_engine = "native";
+  std::string sql_folder;
 
   static constexpr OptionHelp kOptionHelp[] = {
       {"dirty", "recompute: the partitions for which records have come since they were computed, and no others"},
@@ -108,6 +110,9 @@ struct BatchOptions {
       {"keep_versions", "recompute, and run of lambda: so many versions of each partition are kept"},
       {"batch_delay",
        "recompute, and run of lambda: a partition is computed so long after the watermark has passed it"},
+      {"batch_engine",
+       "recompute, and run of lambda: native (the logic of the topology) or sql (the topology's SQL file of each view)"},
+      {"sql_folder", "recompute, and run of lambda: where the SQL files are, instead of where the topology says"},
   };
 };
 
@@ -126,6 +131,7 @@ struct Invocation {
   ReplayOptions replay;
   BatchOptions batch;
   std::shared_ptr<const detail::TopologyDescription> topology;  // null for a job without one
+  detail::OptionValues own_options;                             // of the program
   LedgerVerbOptions ledger;
   DlqOptions dlq;
   PubsubOptions pubsub;

@@ -30,12 +30,20 @@ inline constexpr std::string_view kVersion = "0.1.0";
 
 namespace detail {
 
+/// Options as they were read: a struct and its schema; null where there are none.
+struct OptionValues {
+  const Schema* schema = nullptr;
+  const void* object = nullptr;
+};
+
 /// A job whose options are not known by type: what `Main` works with.
 class JobDefinition {
  public:
   virtual ~JobDefinition() = default;
   /// Adds the job's own options; they are read by the next `Build`.
   virtual void AddOptions(OptionParser& parser) = 0;
+  /// The job's own options. They live as long as the job.
+  virtual OptionValues OwnOptions() const = 0;
   virtual Status Build(Pipeline& pipeline, const PipelineOptions& options) = 0;
 };
 
@@ -87,6 +95,12 @@ class TypedJob final : public JobDefinition {
 
   void AddOptions(OptionParser& parser) override {
     if constexpr (!std::is_same_v<Options, NoOptions>) parser.Add("Options of this program", &options_);
+  }
+  OptionValues OwnOptions() const override {
+    if constexpr (std::is_same_v<Options, NoOptions>)
+      return {};
+    else
+      return {.schema = &SchemaOf<Options>(), .object = &options_};
   }
   Status Build(Pipeline& pipeline, const PipelineOptions& options) override {
     if constexpr (std::is_void_v<typename BuildSignature<F>::Result>) {

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -19,17 +20,21 @@
 namespace millrace::topology {
 
 /// See above. `views` names the views that the batch layer has; empty: all. `every` is the size of a partition, a day
-/// or an hour of event time (UTC).
+/// or an hour of event time (UTC). `sql` names, by view, the files that `recompute --batch_engine=sql` runs over the
+/// records of the topic instead of the logic (docs/formats/batch.md says what a file sees and must give); their paths
+/// are relative to `sql_folder`, which is relative to the working directory and which `--sql_folder` replaces.
 template <class L>
 struct Lambda {
   TopicOptions log = {};
   L logic;
   std::vector<std::string> views = {};
   Duration every = std::chrono::hours(24);
+  std::map<std::string, std::string> sql = {};
+  std::string sql_folder = {};
 
   using Logic = L;
   detail::TopologyDescription Describe() const {
-    return {.name = "lambda", .topic = log, .views = views, .every = every};
+    return {.name = "lambda", .topic = log, .views = views, .every = every, .sql = sql, .sql_folder = sql_folder};
   }
   template <class Options>
   Status BuildWith(Pipeline& pipeline, const Options& options, const PipelineOptions& pipeline_options) const {
@@ -37,6 +42,11 @@ struct Lambda {
   }
 };
 
+template <class Logic>
+Lambda(TopicOptions, Logic, std::vector<std::string>, Duration, std::map<std::string, std::string>, std::string)
+    -> Lambda<Logic>;
+template <class Logic>
+Lambda(TopicOptions, Logic, std::vector<std::string>, Duration, std::map<std::string, std::string>) -> Lambda<Logic>;
 template <class Logic>
 Lambda(TopicOptions, Logic, std::vector<std::string>, Duration) -> Lambda<Logic>;
 template <class Logic>

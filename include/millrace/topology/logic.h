@@ -11,6 +11,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -91,6 +92,8 @@ struct TopologyDescription {
   topology::TopicOptions topic;
   std::vector<std::string> views;
   std::optional<Duration> every = std::nullopt;  // of one with a batch layer: the size of its partitions
+  std::map<std::string, std::string> sql = {};   // its SQL files, by view
+  std::string sql_folder = {};                   // what their paths are relative to
 };
 
 /// The records of the topic: of the archive, and from its end on of the log.
