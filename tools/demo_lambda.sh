@@ -57,6 +57,24 @@ sql "
 say "The agreement certificate: batch and speed have the same cells, but for those that late flights belong to"
 "$flights" reconcile --data_dir="$live" --airports="$data/airports.csv"
 
+say "A second opinion: a week by SQL over the raw events, which has nothing in common with the pipeline"
+by_sql=(--from=2001-03-05 --to=2001-03-12 --batch_engine=sql --data_dir="$live" --airports="$data/airports.csv")
+"$flights" recompute "${by_sql[@]}" --sql_folder="$root/examples/flights"
+"$flights" reconcile --data_dir="$live" --airports="$data/airports.csv"
+
+say "The same week by SQL that is wrong: one airport's flights with a delay of 100 minutes are taken for invalid"
+mkdir -p "$work/wrong"
+cp "$root/examples/flights/route_delays.sql" "$work/wrong/"
+sed "s/AND distance > 0/AND distance > 0 AND NOT (origin = 'LNK' AND delay = 100)/" \
+  "$root/examples/flights/hourly_delays.sql" >"$work/wrong/hourly_delays.sql"
+"$flights" recompute "${by_sql[@]}" --sql_folder="$work/wrong" --force
+if "$flights" reconcile --data_dir="$live" --airports="$data/airports.csv" >"$work/certificate.txt"; then
+  die "the wrong SQL was not found"
+fi
+cat "$work/certificate.txt"
+"$flights" recompute --from=2001-03-05 --to=2001-03-12 --force --data_dir="$live" --airports="$data/airports.csv"
+"$flights" reconcile --data_dir="$live" --airports="$data/airports.csv" >/dev/null || die "the days that were mended differ"
+
 say "The same, read as it was when the first days were computed"
 sql "SELECT _source, count(*) AS cells FROM hourly_delays GROUP BY ALL ORDER BY ALL" --as_of=1
 

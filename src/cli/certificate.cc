@@ -223,7 +223,8 @@ StatusOr<ViewComparison> Reconciliation::Prepare(const ViewDescriptor& view) {
                                .from = from,
                                .to = compared.partition->to,
                                .state = compared.state.empty() ? "certified" : compared.state};
-    comparison.causes[from] = compared.version->code_version.starts_with(base::BuildId()) ? "unexplained" : "code version";
+    comparison.causes[from] =
+        compared.version->code_version.starts_with(base::BuildId()) ? "unexplained" : "code version";
   }
   MILLRACE_ASSIGN_OR_RETURN(comparison.batch.relation, batch::SnapshotSql(view.name, comparison.columns, batch_folder_,
                                                                           snapshot_, comparison.wanted));

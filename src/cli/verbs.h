@@ -111,7 +111,8 @@ struct BatchOptions {
       {"batch_delay",
        "recompute, and run of lambda: a partition is computed so long after the watermark has passed it"},
       {"batch_engine",
-       "recompute, and run of lambda: native (the logic of the topology) or sql (the topology's SQL file of each view)"},
+       "recompute, and run of lambda: native (the logic of the topology) or sql (the topology's SQL file of each "
+       "view)"},
       {"sql_folder", "recompute, and run of lambda: where the SQL files are, instead of where the topology says"},
   };
 };
