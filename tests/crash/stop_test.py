@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Runs that are ended on purpose: stopped, with a snapshot, drained, with their windows closed."""
 
+import json
 import shutil
 import signal
 import time
@@ -20,14 +21,19 @@ class StopTest(unittest.TestCase):
     def start_run(self, *more):
         """A run over all that is published so far, which waits for more."""
         run = self.scenario.start(self.scenario.run(CHECKPOINTS, *more))
-        until = time.monotonic() + 30
-        while time.monotonic() < until:
-            if any(self.scenario.data.glob("generation-1/checkpoints/*")):
-                break
-            time.sleep(0.1)
-        time.sleep(1)  # it reads the rest
+        self.wait_until(lambda: run.poll() is not None or self.has_read_all(run))
         self.assertIsNone(run.poll(), "the run ended by itself")
         return run
+
+    def has_read_all(self, run):
+        """The run has read all that the log holds, and there is a checkpoint."""
+        server = self.scenario.data / "server.json"  # the one of a run before may still be there
+        if not server.exists() or json.loads(server.read_text(encoding="utf-8"))["pid"] != run.pid:
+            return False
+        if not any(self.scenario.data.glob("generation-1/checkpoints/*")):
+            return False
+        status = json.loads(self.scenario.finish(self.scenario.command("status", "--format=json")))
+        return any(generation.get("caught_up") is True for generation in status["generations"])
 
     def ended(self, run):
         out, err = run.communicate(timeout=60)
@@ -76,7 +82,7 @@ class StopTest(unittest.TestCase):
 
     def stopped_halfway(self, snapshot):
         """Publishes a part, lets two attempts of a run read it, and stops the second with a snapshot."""
-        self.publish_a_part(rate=500, records=2000)
+        self.publish_a_part(rate=1000, records=2000)
         closed = "SELECT count(*) FROM hourly_delays WHERE window_end < '2001-01-01 03:00:00'"
         for more in ([], [f"--snapshot={snapshot}"]):
             run = self.start_run()
