@@ -141,7 +141,7 @@ TEST_F(ServerTest, ARunWhoseResultsCannotBeShownEnds) {
 }
 
 TEST_F(ServerTest, VerbsAskTheRun) {
-  Start();
+  Start({"--checkpoint_interval=200ms"});  // with each, rows come into the views
   RideUntil({"query", "city_cents", "Oslo", "--limit=1", "--format=csv"}, "Oslo,1970-01-01T00:00:00Z");
   const Outcome json = Ride({"query", "city_cents", "Oslo", "--limit=2", "--format=json"});
   EXPECT_EQ(json.exit_code, 0) << json.err;
@@ -182,7 +182,7 @@ TEST_F(ServerTest, ALongStatementDoesNotKeepTheRunFromEnding) {
 TEST_F(ServerTest, TheRunExportsItsViews) {
   const TemporaryFolder other;
   const std::string file = other.path() + "/out.parquet";
-  Start();
+  Start({"--checkpoint_interval=200ms"});
   RideUntil({"query", "driver_rides", "Oslo", "d1", "--limit=1", "--format=csv"}, "Oslo,d1,1970-01-01T00:00:00Z");
   const Outcome exported = Ride({"export", "driver_rides", file});
   ASSERT_EQ(exported.exit_code, 0) << exported.err;
