@@ -150,7 +150,6 @@ class SqlEngineTest(unittest.TestCase):
                     self.assertIn(text, said)
                 self.assertEqual(self.scenario.versions(), versions)
                 self.assertEqual(self.cells(), native)
-                self.assertEqual(list((self.scenario.data / "batch/versions").rglob("*/" + "9*.parquet")), [])
                 shutil.copy(EXAMPLE / f"{view}.sql", self.sql)
         os.remove(self.sql / "route_delays.sql")
         said = self.recompute("--batch_engine=sql", code=1)
