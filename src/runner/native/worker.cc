@@ -99,9 +99,10 @@ void Worker::RunBarrier() {
   shared_.hooks->Add(index_, graph_.Save(shared_.hooks->full()));
   if (!Meet()) return;
   if (index_ == 0) {
+    // Before it is complete: from then on the next one may be asked for, and that request is not to be lost.
+    shared_.barrier.Answered();
     const Status complete = shared_.hooks->Complete();
     if (!complete.ok()) throw detail::PipelineFailure(complete);
-    shared_.barrier.Answered();
   }
   if (!Meet()) return;
 }
