@@ -7,10 +7,13 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/file_system.h"
 #include "base/status_macros.h"
 #include "cli/generation_diff.h"
 #include "cli/generations.h"
+#include "cli/run_results.h"
 #include "io/log/log_partition.h"
+#include "storage/checkpoint_store.h"
 
 namespace millrace::cli {
 
@@ -139,11 +142,31 @@ bool ReplayControl::HasCaughtUp(const RunStatus& status) {
   return false;
 }
 
+// Event time may be behind where all is read, as with --read_rate: then hardly any window would be compared. What it
+// gives is compared when event time has come as far as that of the other had then.
+bool ReplayControl::IsComparable() {
+  if (policy_.when != PromotePolicy::When::kEqual && policy_.when != PromotePolicy::When::kExpected) return true;
+  const std::string& data_dir = invocation_.pipeline.data_dir;
+  const auto watermark_of = [&](std::uint64_t generation) {
+    const auto checkpoint =
+        storage::LatestCheckpoint(base::PosixFileSystem(), CheckpointsPath(GenerationFolder(data_dir, generation)));
+    return checkpoint.ok() && *checkpoint ? (*checkpoint)->watermark.value_or(Timestamp::Min()) : Timestamp::Min();
+  };
+  if (!compared_from_) {
+    const StatusOr<DirectoryManifest> manifest = ReadDirectoryManifest(data_dir);
+    if (!manifest.ok() || manifest->generation == 0 || manifest->generation == generation_) return true;
+    compared_from_ = watermark_of(manifest->generation);
+  }
+  return watermark_of(generation_) >= *compared_from_;
+}
+
 void ReplayControl::Loop() {
   while (!stop_.load()) {
     std::this_thread::sleep_for(kLookEvery);
     const std::optional<RunStatus> status = board_->Read(base::SystemClock().Now());
-    if (!status || status->state != "running" || paused_->load() || !HasCaughtUp(*status)) continue;
+    if (!status || status->state != "running" || paused_->load() || !HasCaughtUp(*status) || !IsComparable()) {
+      continue;
+    }
     Decide();
     // From here on it is a run like any other.
     if (!cancel_->load()) {

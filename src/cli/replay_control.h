@@ -66,6 +66,7 @@ class ReplayControl {
  private:
   void Loop();
   bool HasCaughtUp(const RunStatus& status);
+  bool IsComparable();
   void Decide();
   Status Promote();
   Status CheckDifference();
@@ -85,6 +86,7 @@ class ReplayControl {
 
   // Of the watching thread.
   std::optional<std::uint64_t> caught_up_in_;  // the epoch that was committed last when all was read
+  std::optional<Timestamp> compared_from_;     // the watermark of what it is compared with, when all was read
   std::unique_ptr<TopicArchiver> archiver_;
 
   mutable std::mutex mutex_;  // guards what follows
